@@ -1,0 +1,51 @@
+# Two commands do all the set-up: `make run` and `make test`.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+BOOTSTRAP_PYTHON ?= python3
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
+
+.DEFAULT_GOAL := help
+.PHONY: help run ui test lint format bench constraints clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
+
+run: $(VENV)/installed ## Run the whole DAG on the sample store (AS_OF=YYYY-MM-DD for another day)
+	@AS_OF='$(AS_OF)' $(PYTHON) -m quickstart.run
+
+ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same store
+	@$(PYTHON) -m quickstart.ui
+
+test: $(VENV)/installed ## Run the tests
+	@$(PYTHON) -m pytest
+
+lint: $(VENV)/installed ## Check format, lint, types and SQL
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/sqlfluff lint include/sql
+
+format: $(VENV)/installed ## Format the code
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/installed ## Compare the clustering with the tutorial's and scikit-learn's
+	@$(PYTHON) -m benchmarks.clustering
+
+constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
+	  --no-annotate --custom-compile-command 'make constraints' \
+	  --output-file constraints.txt requirements-dev.txt
+
+$(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
+	@$(BOOTSTRAP_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one with BOOTSTRAP_PYTHON=..."; exit 1; }
+	@echo "Installing into $(VENV) (about a minute, once) ..."
+	@$(BOOTSTRAP_PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
+	  -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+clean: ## Remove what the quickstart created, the virtual environment apart
+	rm -rf var
