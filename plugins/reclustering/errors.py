@@ -1,0 +1,18 @@
+"""The two kinds of failure: worth a retry, or not.
+
+Airflow's retry policy (see the DAG) looks at the type alone: a `TransientError` is retried,
+a `TerminalError` fails the task at once. Messages are for the person who is paged: the offending
+value, what was expected, what to do.
+"""
+
+
+class TransientError(Exception):
+    """The same attempt may succeed later: a lock, a timeout, a lost connection."""
+
+
+class TerminalError(Exception):
+    """No retry will help until a person changes the data, the configuration or a parameter."""
+
+
+class BadInputError(TerminalError):
+    """The data or a parameter breaks the contract of the step that read it."""
