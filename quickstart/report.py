@@ -1,0 +1,91 @@
+"""What `make run` shows at its end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from quickstart.environment import PROJECT
+from quickstart.sample_store import TUTORIAL
+from reclustering.features import FEATURES
+from reclustering.run import folder_name
+
+REASONS = {
+    "no_address": "without an address",
+    "malformed": "with a malformed address",
+    "duplicate_address": "sharing another customer's address",
+    "suppressed": "suppressed",
+}
+
+
+def print_report(
+    console: Console, var: Path, run_id: str, *, compare_with_tutorial: bool, outbox: Path | None
+) -> None:
+    """Print the clusters, the k, the list and where everything is."""
+    folder = next((var / "artifacts").glob(f"as_of=*/{folder_name(run_id)}"))
+    features, elbow, clusters, target_list, delivery = (
+        json.loads((folder / f"{name}.json").read_text())
+        for name in ("features", "elbow", "clusters", "target_list", "delivery")
+    )
+    console.print()
+    console.print(_cluster_table(clusters, features, compare_with_tutorial=compare_with_tutorial))
+    for one in clusters["clusters"]:
+        console.print(f"  {one['label']}  {one['description']}", highlight=False)
+    console.print(f"\nk = {elbow['k']}. {elbow['reason']}", highlight=False)
+    console.print(_list_sentence(target_list), highlight=False)
+    console.print(f"{_delivery_sentence(delivery)}\n", highlight=False)
+    places = {
+        "Elbow plot": folder / "elbow.png",
+        "Cluster plot": folder / "clusters.png",
+        "Target list": folder / "target_list.csv",
+    }
+    if outbox is not None:
+        places["Mails"] = outbox
+    for label, path in places.items():
+        console.print(f"{label:<13} {_shown(path)}", highlight=False, soft_wrap=True)
+
+
+def _cluster_table(
+    clusters: dict[str, Any], features: dict[str, Any], *, compare_with_tutorial: bool
+) -> Table:
+    table = Table(
+        title=f"{features['customers']:,} customers as of {features['as_of']}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+    )
+    for column in ("label", "customers", *FEATURES):
+        table.add_column(column, justify="right", no_wrap=True)
+    for one in clusters["clusters"]:
+        centroid = (f"{one['centroid'][feature]:.6f}" for feature in FEATURES)
+        table.add_row(str(one["label"]), f"{one['size']:,}", *centroid)
+        if compare_with_tutorial and one["label"] < len(TUTORIAL):
+            tutorial = TUTORIAL[one["label"]]
+            published = (f"{getattr(tutorial, feature):.6f}" for feature in FEATURES)
+            table.add_row("tutorial", f"{tutorial.size:,}", *published, style="dim")
+    return table
+
+
+def _list_sentence(target_list: dict[str, Any]) -> str:
+    excluded = ", ".join(
+        f"{count:,} {REASONS[reason]}" for reason, count in target_list["excluded"].items()
+    )
+    return (
+        f"The target list has {target_list['customers']:,} of the {target_list['cluster_size']:,} "
+        f"customers of label {target_list['label']}. Left out: {excluded}."
+    )
+
+
+def _delivery_sentence(delivery: dict[str, Any]) -> str:
+    return "\n".join(
+        f"Mail to {one['recipient']}: {one['outcome'].replace('_', ' ')}."
+        for one in delivery["recipients"]
+    )
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path

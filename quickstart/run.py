@@ -1,0 +1,91 @@
+"""`make run`: the whole DAG, on the embedded store unless a connection says otherwise."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
+from quickstart.mail_sink import free_port, mail_sink
+
+LOG = VAR / "run.log"
+
+
+def main() -> int:
+    """Run the DAG once and report; give the exit code."""
+    VAR.mkdir(exist_ok=True)
+    port = free_port()
+    connections = default_connections(VAR, port)
+    os.environ.update(airflow_environment(VAR) | connections)
+    embedded = "AIRFLOW_CONN_WAREHOUSE" in connections
+    outbox = VAR / "outbox" if "AIRFLOW_CONN_SMTP_DEFAULT" in connections else None
+    with _noise_to(LOG) as console, mail_sink(VAR / "outbox", port):
+        if embedded:
+            create_sample_store(console)
+        return _run(console, compare_with_tutorial=embedded, outbox=outbox)
+
+
+def create_sample_store(console: Console) -> None:
+    """Create the embedded warehouse if it is not there yet."""
+    path = VAR / "warehouse.duckdb"
+    if path.exists():
+        return
+    with console.status("Creating the sample store …"):
+        from quickstart.warehouse_file import create_warehouse
+
+        create_warehouse(path)
+    console.print(f"Created the sample store {path.relative_to(PROJECT)}")
+
+
+def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) -> int:
+    with console.status("Starting Airflow …"):
+        from airflow.sdk.exceptions import ParamValidationError
+        from airflow.utils import db
+
+        from quickstart.airflow_run import load_dag, run_dag
+        from quickstart.report import print_report
+
+        db.upgradedb()
+        dag = load_dag()
+    as_of = os.environ.get("AS_OF")
+    try:
+        run, progress = run_dag(dag, {"as_of": as_of} if as_of else {}, console)
+    except ParamValidationError as error:
+        return _failed(console, str(error))
+    if run.state != "success":
+        return _failed(console, progress.failure or f"The run ended as {run.state}.")
+    print_report(
+        console, VAR, run.run_id, compare_with_tutorial=compare_with_tutorial, outbox=outbox
+    )
+    return 0
+
+
+def _failed(console: Console, reason: str) -> int:
+    console.print("\nThe run failed.", style="bold red")
+    console.print(reason, markup=False, highlight=False)
+    console.print(f"Airflow's log of the run is {LOG.relative_to(PROJECT)}.")
+    return 1
+
+
+@contextmanager
+def _noise_to(log: Path) -> Iterator[Console]:
+    """Send what Airflow and its tasks print to a file, and give a console on the screen."""
+    with os.fdopen(os.dup(1), "w") as screen, os.fdopen(os.dup(2), "w") as errors:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        try:
+            yield Console(file=screen)
+        finally:
+            sys.stdout.flush()
+            os.dup2(screen.fileno(), 1)
+            os.dup2(errors.fileno(), 2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

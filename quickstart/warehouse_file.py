@@ -1,0 +1,24 @@
+"""Create the embedded warehouse: the sample store in a DuckDB file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+
+from quickstart import sample_store
+from warehouse.duckdb import translate
+
+
+def create_warehouse(path: Path) -> None:
+    """Write the sample store, with marketing's suppressions, to a new DuckDB file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".partial")
+    scratch.unlink(missing_ok=True)
+    with duckdb.connect(str(scratch)) as connection:
+        connection.execute("CREATE SCHEMA dbo")
+        for name, rows in sample_store.tables().items():
+            folder = "schema" if name == "email_suppressions" else "sample"
+            connection.execute(translate(f"{folder}/{name}"))
+            connection.from_arrow(rows).insert_into(f"dbo.{name}")
+    scratch.replace(path)
