@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench constraints clean
+.PHONY: help run ui test lint format bench ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -32,6 +32,15 @@ format: $(VENV)/installed ## Format the code
 
 bench: $(VENV)/installed ## Compare the clustering with the tutorial's and scikit-learn's
 	@$(PYTHON) -m benchmarks.clustering
+
+ledger: $(VENV)/installed ## What was mailed (ARGS=sent, doubt, all, "clear '<Message-ID>' --arrived")
+	@$(PYTHON) -m quickstart.ledger $(ARGS)
+
+env: ## Write .env, the passwords of docker-compose.yaml
+	@$(BOOTSTRAP_PYTHON) -m quickstart.compose_env
+
+sample-mssql: $(VENV)/installed ## Load the sample store into the SQL Server of AIRFLOW_CONN_WAREHOUSE
+	@$(PYTHON) -m quickstart.load_sample
 
 constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \

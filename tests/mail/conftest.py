@@ -1,0 +1,1 @@
+from tests.mail.servers import script  # noqa: F401

@@ -1,0 +1,186 @@
+"""What the conversation reports, and that the connection is made as the Airflow connection says."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from mail import SmtpMailer
+from reclustering.delivery import NotAcceptedError, UnansweredError
+from reclustering.errors import TerminalError
+from tests.mail.servers import DROP, HANG, Script, connection_uri, serve
+
+TO = "marketing@example.com"
+MAIL = b"Subject: a list\r\n\r\n.starts with a dot\r\n..and two\r\n"
+
+
+def send(recipient: str = TO, message: bytes = MAIL) -> None:
+    with SmtpMailer().connect() as conversation:
+        conversation.send(recipient, message)
+
+
+def test_the_mail_arrives_byte_by_byte(script):
+    send()
+    (stored,) = script.mails
+    assert (stored.mail_from, stored.rcpt_tos) == ("store@example.com", [TO])
+    assert stored.original_content == MAIL
+
+
+def test_several_mails_go_through_one_conversation(script):
+    with SmtpMailer().connect() as conversation:
+        conversation.send(TO, MAIL)
+        conversation.send("sales@example.com", MAIL)
+    assert script.received() == [TO, "sales@example.com"]
+
+
+@pytest.mark.parametrize(("reply", "permanent"), [("450 busy", False), ("550 unknown", True)])
+@pytest.mark.parametrize("where", ["recipient", "mail"])
+def test_a_refusal_is_reported_with_the_words_of_the_server(script, where, reply, permanent):
+    if where == "mail":
+        script.on_data = reply
+    else:
+        script.on_recipient[TO] = reply
+    with pytest.raises(NotAcceptedError, match=f"refused the {where} with {reply}") as refusal:
+        send()
+    assert refusal.value.permanent is permanent
+
+
+def test_an_address_that_the_server_quotes_is_not_repeated(script):
+    script.on_data = "550 spam: <jane.doe@shop.example>, a=b@c.de"
+    with pytest.raises(NotAcceptedError) as refusal:
+        send()
+    assert "550 spam: <(address)>, (address)" in str(refusal.value)
+
+
+def test_a_drop_before_the_last_dot_is_no_acceptance(script):
+    script.before_dot = DROP
+    with pytest.raises(NotAcceptedError, match="before the mail was complete") as refusal:
+        send(message=b"Subject: long\r\n\r\n" + b"x" * 70 * 200_000)
+    assert not refusal.value.permanent
+
+
+@pytest.mark.parametrize("reaction", [DROP, HANG, "299 well", "999 what?"])
+def test_after_the_last_dot_only_a_clear_answer_counts(script, reaction):
+    script.on_data = reaction
+    if reaction.startswith("2"):
+        send()
+    else:
+        with pytest.raises(UnansweredError):
+            send()
+
+
+@pytest.mark.parametrize(
+    ("greeting", "permanent"), [("421 too busy", False), ("554 go away", True), (DROP, False)]
+)
+def test_a_server_that_does_not_let_us_in(script, greeting, permanent):
+    script.on_connect = greeting
+    with pytest.raises(NotAcceptedError, match="no connection to the mail server") as refusal:
+        send()
+    assert refusal.value.permanent is permanent
+
+
+def test_a_server_that_takes_no_answer_at_all_times_out(script):
+    script.on_connect = HANG
+    with pytest.raises(NotAcceptedError, match="no connection") as refusal:
+        send()
+    assert not refusal.value.permanent
+
+
+def test_starttls_and_login_are_used_as_the_connection_says(tmp_path, monkeypatch):
+    seen = []
+
+    def login(server, session, envelope, mechanism, data):
+        seen.append((data.login, data.password, session.ssl is not None))
+        return AuthResult(success=data.password == b"s3cret-pass", handled=False)
+
+    script = Script()
+    tls = {"tls_context": certificate(tmp_path), "require_starttls": True}
+    with serve(script, authenticator=login, auth_required=True, **tls) as port:
+
+        def configure(**changes: str) -> None:
+            settings = {"disable_tls": "", "ssl_context": "none"} | changes
+            password = settings.pop("password", "s3cret-pass")
+            uri = connection_uri(port, login=f"mailer:{password}@", **settings)
+            monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+
+        configure()
+        send()
+        assert seen[0] == (b"mailer", b"s3cret-pass", True)
+        assert script.received() == [TO]
+
+        configure(password="wrong-pass")
+        with pytest.raises(NotAcceptedError, match="535") as wrong_password:
+            send()
+        configure(ssl_context="default")
+        with pytest.raises(NotAcceptedError, match="certificate") as unknown_certificate:
+            send()
+        configure(disable_tls="true")
+        with pytest.raises(NotAcceptedError) as no_tls:
+            send()
+    assert wrong_password.value.permanent
+    assert unknown_certificate.value.permanent
+    assert no_tls.value.permanent
+    assert script.received() == [TO]
+
+
+def test_ssl_from_the_start(tmp_path, monkeypatch):
+    script = Script()
+    with serve(script, ssl_context=certificate(tmp_path)) as port:
+        uri = connection_uri(port, disable_ssl="", ssl_context="none")
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+        send()
+    assert script.received() == [TO]
+
+
+def test_the_sender_is_that_of_the_connection(monkeypatch):
+    uri = connection_uri(25, from_email="Corner Store <store@example.com>")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+    assert SmtpMailer().sender == "Corner Store <store@example.com>"
+
+
+@pytest.mark.parametrize("sender", ["", "store"])
+def test_a_connection_without_a_sender_is_refused(monkeypatch, sender):
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection_uri(25, from_email=sender))
+    with pytest.raises(TerminalError, match="from_email"):
+        _ = SmtpMailer().sender
+
+
+def test_a_missing_connection_is_named(monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
+    with pytest.raises(TerminalError, match="no Airflow connection 'smtp_default'"):
+        _ = SmtpMailer().sender
+
+
+def certificate(folder) -> ssl.SSLContext:
+    """Give a server context with a certificate that nobody knows."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    local = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([local]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + signed.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context

@@ -1,0 +1,129 @@
+"""What stops a list, and how a person lets it pass."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+
+from mail import SmtpMailer
+from reclustering.errors import TerminalError
+from tests.target_list.world import NEXT, Person, people, read_json
+
+
+def guards(built: dict) -> list[str]:
+    return [one["guard"] for one in built["overrides"]]
+
+
+@pytest.fixture
+def yesterday(world):
+    run = world.publish(people(100))
+    world.build(run)
+    return run
+
+
+def today(world, everybody):
+    return world.publish(everybody, world.run(NEXT, "scheduled__2"))
+
+
+def test_a_list_that_hardly_changes_passes_and_says_what_changed(world, yesterday):
+    built = world.build(today(world, people(100, start=11)))
+    assert built["previous"] == {
+        "as_of": "2024-01-01",
+        "customers": 100,
+        "added": 10,
+        "gone": 10,
+        "change": 0.2,
+    }
+    assert built["overrides"] == []
+
+
+@pytest.mark.parametrize(("added", "stops"), [(25, False), (26, True)])
+def test_a_list_may_change_by_a_quarter(world, yesterday, added, stops):
+    run = today(world, people(100 + added))
+    if stops:
+        with pytest.raises(TerminalError, match=r"changed by 26.0% .*26 added.*accept_change=true"):
+            world.build(run)
+        assert not run.path("target_list.csv").exists()
+        assert guards(world.build(run, accept_change=True)) == ["change"]
+    else:
+        assert world.build(run)["overrides"] == []
+
+
+def test_an_override_is_on_record_with_its_reason(world, yesterday):
+    run = today(world, people(50))
+    world.build(run, accept_change=True)
+    (override,) = read_json(run, "target_list.json")["overrides"]
+    assert override["guard"] == "change"
+    assert "changed by 50.0% since 2024-01-01 (0 added, 50 gone, of 100)" in override["problem"]
+
+
+def test_a_stopped_list_is_not_the_measure_of_the_next(world, yesterday):
+    with pytest.raises(TerminalError):
+        world.build(today(world, people(10)))
+    later = world.publish(people(100), world.run(NEXT.replace(day=3), "scheduled__3"))
+    assert world.build(later)["previous"]["as_of"] == "2024-01-01"
+
+
+def test_lists_of_other_labels_are_not_compared(world, yesterday):
+    other = [Person(p.customer, p.email, label=1, frequency=2) for p in people(5, start=500)]
+    run = today(world, [*people(100), *other])
+    assert world.build(run, label=1)["previous"] is None
+
+
+def test_a_mailed_list_that_cannot_be_found_stops_the_next(world, yesterday, script):
+    world.email(yesterday, SmtpMailer())
+    yesterday.path("target_list.parquet").unlink()
+    run = today(world, people(100))
+    with pytest.raises(
+        TerminalError, match=r"list of 2024-01-01 was mailed, but its target_list.parq"
+    ):
+        world.build(run)
+    assert guards(world.build(run, accept_change=True)) == ["change"]
+
+
+def test_label_0_must_be_the_group_that_returned_nothing(world):
+    run = world.publish([Person(p.customer, p.email, frequency=1) for p in people(4)])
+    with pytest.raises(
+        TerminalError, match=r"cluster 0 is not .* have 1.000 returns .* less than 0.5"
+    ):
+        world.build(run)
+    assert guards(world.build(run, accept_change=True)) == ["meaning"]
+
+
+def test_another_label_promises_nothing(world):
+    returned = [Person(p.customer, p.email, label=1, frequency=3) for p in people(4, start=50)]
+    run = world.publish([*people(4), *returned])
+    assert world.build(run, label=1)["overrides"] == []
+
+
+def test_vanished_opt_outs_stop_the_list(world):
+    for customer in range(1000, 1004):
+        world.opt_out(customer=customer)
+    world.build(world.publish(people(100)))
+    world.sql("DELETE FROM dbo.email_suppressions WHERE customer = 1000")
+    run = today(world, people(100))
+    assert world.build(run)["overrides"] == []
+    world.sql("DELETE FROM dbo.email_suppressions")
+    with pytest.raises(TerminalError, match="has 0 rows and had 4 on 2024-01-01"):
+        world.build(run)
+    assert guards(world.build(run, accept_change=True)) == ["opt_outs"]
+
+
+@pytest.mark.parametrize("accept_change", [False, True])
+def test_without_the_opt_outs_there_is_no_list_whatever_the_parameters(world, accept_change):
+    run = world.publish(people(4))
+    world.sql("DROP TABLE dbo.email_suppressions")
+    with pytest.raises(TerminalError, match=r"(?s)could not be read.*No parameter"):
+        world.build(run, accept_change=accept_change)
+    assert not run.path("target_list.csv").exists()
+
+
+def test_all_that_is_wrong_is_said_at_once(world, yesterday):
+    run = today(world, [Person(p.customer, p.email, frequency=1) for p in people(10)])
+    with pytest.raises(TerminalError) as stop:
+        world.build(run)
+    assert "cluster 0 is not" in str(stop.value)
+    assert "changed by 90.0%" in str(stop.value)
+    with duckdb.connect(str(world.file)) as connection:
+        rows = connection.execute("SELECT count(*) FROM dbo.target_list_deliveries").fetchall()
+    assert rows == [(0,)]

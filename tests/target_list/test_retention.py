@@ -1,0 +1,141 @@
+"""Retention deletes what is the pipeline's and old, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from reclustering.retention import delete_address_files, prune_labels
+from reclustering.run import Run
+from reclustering.target_list import CSV_HEADER
+from tests.target_list.world import AS_OF, NOW, people
+
+OLD = NOW - timedelta(days=31)
+
+
+def age(path: Path, when: datetime) -> None:
+    os.utime(path, (when.timestamp(), when.timestamp()))
+
+
+@pytest.fixture
+def listed(world) -> Run:
+    run = world.publish(people(3))
+    world.build(run)
+    for file in Path(run.path("x").parent.path).iterdir():
+        age(file, OLD)
+    return run
+
+
+def clean(run: Run, *, days: int = 30) -> dict:
+    return delete_address_files(run.artifacts, days=days, now=NOW)
+
+
+def test_an_old_list_goes_and_all_else_of_the_run_stays(listed):
+    before = {path.name for path in listed.path("x").parent.iterdir()}
+    assert clean(listed) == {"deleted": 1, "kept": 0, "not_ours": []}
+    after = {path.name for path in listed.path("x").parent.iterdir()}
+    assert before - after == {"target_list.csv"}
+    assert clean(listed) == {"deleted": 0, "kept": 0, "not_ours": []}
+
+
+@pytest.mark.parametrize("file", [True, False])
+def test_a_list_goes_on_the_day_after_its_last(listed, file):
+    path = Path(listed.path("target_list.csv").path)
+    age(path, NOW - timedelta(days=30, seconds=1 if file else -1))
+    assert clean(listed)["deleted"] == file
+    assert path.exists() is not file
+
+
+def test_what_a_killed_attempt_left_goes_too(listed):
+    folder = Path(listed.path("x").parent.path)
+    leftovers = {
+        ".abc.target_list.csv": Path(listed.path("target_list.csv").path).read_bytes(),
+        ".def.target_list.csv": b"",
+        ".ghi.target_list.csv": b"\xef\xbb\xbfcustomer,em",
+    }
+    for name, content in leftovers.items():
+        (folder / name).write_bytes(content)
+        age(folder / name, OLD)
+    assert clean(listed)["deleted"] == 4
+
+
+def test_what_is_not_beyond_doubt_the_pipelines_stays(listed, tmp_path):
+    root, content = (
+        Path(listed.artifacts.path),
+        Path(listed.path("target_list.csv").path).read_bytes(),
+    )
+    listed.path("target_list.csv").unlink()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    others = [
+        root / "target_list.csv",
+        root / "as_of=2024-01-01" / "target_list.csv",
+        root / "as_of=soon" / "run" / "target_list.csv",
+        root / "2024-01-01" / "run" / "target_list.csv",
+        root / "as_of=2024-01-01" / "run" / "deep" / "target_list.csv",
+        root / "as_of=2024-01-01" / "run" / "my_target_list.csv",
+        elsewhere / "target_list.csv",
+    ]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        age(path, OLD)
+    (root / "as_of=2024-01-02").symlink_to(root / "2024-01-01")
+    (root / "as_of=2024-01-01" / "link").symlink_to(elsewhere)
+    (root / "as_of=2024-01-01" / "run" / "target_list.csv").symlink_to(others[-1])
+    assert clean(listed) == {"deleted": 0, "kept": 0, "not_ours": []}
+    assert all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("content", [b"customer,email\r\n", b"", b"\xef\xbb\xbfcustomer"])
+def test_a_file_with_the_name_and_not_the_content_is_named_and_left(listed, content):
+    path = Path(listed.path("target_list.csv").path)
+    path.write_bytes(content)
+    age(path, OLD)
+    assert clean(listed) == {"deleted": 0, "kept": 0, "not_ours": [str(path)]}
+    assert path.exists()
+
+
+def test_lists_in_a_bucket_go_too():
+    artifacts = UPath("memory://retention/artifacts")
+    path = artifacts / "as_of=2024-01-01" / "run" / "target_list.csv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CSV_HEADER)
+    soon, later = (datetime.now(UTC) + timedelta(days=days) for days in (29, 31))
+    assert delete_address_files(artifacts, days=30, now=soon)["kept"] == 1
+    assert delete_address_files(artifacts, days=30, now=later)["deleted"] == 1
+    assert not path.exists()
+
+
+def test_artifacts_that_are_not_there_yet_are_no_error(world):
+    assert clean(world.run())["deleted"] == 0
+
+
+def test_old_labels_go_and_the_newest_set_the_runs_and_the_ledger_stay(world):
+    days = [AS_OF - timedelta(days=n) for n in (0, 9, 10, 11, 400)]
+    for day in days:
+        world.publish(people(2), world.run(day, f"run-{day}"))
+    result = prune_labels(world.warehouse, days=10, today=AS_OF)
+    assert result == {"before": "2023-12-22", "deleted": 4}
+    kept = world.sql("SELECT DISTINCT as_of FROM dbo.customer_clusters ORDER BY 1")
+    assert [day for (day,) in kept] == [days[2], days[1], days[0]]
+
+    prune_labels(world.warehouse, days=10, today=date(2030, 1, 1))
+    assert world.sql("SELECT as_of, count(*) FROM dbo.customer_clusters GROUP BY 1") == [(AS_OF, 2)]
+    assert world.sql("SELECT count(*) FROM dbo.clustering_runs") == [(5,)]
+
+
+def test_the_dag_does_both(listed, world, monkeypatch, airflow_database):
+    from airflow.dag_processing.dagbag import DagBag
+
+    age(Path(listed.path("target_list.csv").path), datetime(2024, 1, 1, tzinfo=UTC))
+    world.publish(people(1), world.run(date(2020, 1, 1), "run-2020"))
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_ARTIFACTS", f"file://{listed.artifacts.path}")
+    dag = DagBag().dags["customer_reclustering_retention"]
+    assert dag.test().state == "success"
+    assert not listed.path("target_list.csv").exists()
+    assert world.sql("SELECT DISTINCT as_of FROM dbo.customer_clusters") == [(AS_OF,)]

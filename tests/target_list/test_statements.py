@@ -1,0 +1,126 @@
+"""The statements of the list and the ledger, on every kind of warehouse."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+
+from reclustering import list_guards, retention, target_list
+from reclustering.ledger import Ledger, ListKey, clear_doubt, read_ledger
+from reclustering.run import Run
+from tests.target_list.world import AS_OF, MARKETING, NEXT, NOW
+from tests.warehouse.conftest import store  # noqa: F401
+from tests.warehouse.store import make_run, publish, write_labels_file
+from warehouse.schema import create_own_objects
+
+KEY = ListKey(AS_OF, 0, "ab" * 32)
+
+
+@pytest.fixture
+def hook(store):  # noqa: F811
+    store.create_source()
+    hook = store.hook()
+    create_own_objects(hook)
+    return hook
+
+
+def listed(hook, run: Run) -> target_list.TargetList:
+    return target_list.load_candidates(hook, run, 0, target_list.load_opt_outs(hook))
+
+
+def test_the_list(store, hook, tmp_path):  # noqa: F811
+    days = [date(2023, 12, 30) + timedelta(days=i) for i in range(3)]
+    store.insert("date_dim", list(enumerate(days, start=1)))
+    store.insert(
+        "customer",
+        [
+            (1, "Ms.", "Zo\u00eb", "Lee  ", "  One@Example.com   "),
+            (2, None, None, None, "two@example.com"),
+            (3, "Mr.", "Al", "Oz", "THREE@example.com"),
+            (4, "Mr.", "Bo", "Oz", "four@example.com"),
+            (5, "Mr.", "Cy", "Oz", None),
+        ],
+    )
+    # Keys: customer, day, ticket, item, paid. Day 3 is as_of itself; a day may be unknown.
+    store.insert(
+        "store_sales",
+        [
+            (1, 1, 10, 1, 5),
+            (1, 1, 10, 2, 5),
+            (1, 2, 11, 1, 5),
+            (1, 3, 12, 1, 5),
+            (2, None, 13, 1, 5),
+            (2, 99, 14, 1, 5),
+            (None, 1, 15, 1, 5),
+        ],
+    )
+    store.insert("email_suppressions", [("three@EXAMPLE.com", None, "asked", AS_OF)])
+    store.insert("email_suppressions", [(None, 4, None, None)])
+    labels = write_labels_file(tmp_path / "labels.parquet", 6)
+    publish(hook, labels, AS_OF)
+
+    chosen = listed(hook, make_run(AS_OF))
+    assert chosen.customers == [1, 2, 3, 4, 5, 6]
+    assert chosen.excluded == {
+        "no_address": 2,
+        "malformed": 0,
+        "suppressed": 2,
+        "duplicate_address": 0,
+    }
+    one, two = chosen.entries
+    assert (one.email, one.last_purchase, one.orders) == ("One@example.com", days[1], 2)
+    assert (two.email, two.last_purchase, two.orders) == ("two@example.com", None, 2)
+    target_list.check_whole(chosen, labels, label=0, size=6)
+
+
+def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):  # noqa: F811
+    store.insert("customer", [(4, "Mr.", "Bo", "Oz", "Four@example.com")])
+    store.insert("email_suppressions", [(None, 4, "asked", None)])
+    opt_outs = target_list.load_opt_outs(hook)
+    assert opt_outs == target_list.OptOuts(1, frozenset({4}), frozenset({"four@example.com"}))
+
+
+def test_the_ledger(hook):
+    ledger = Ledger(hook, KEY, run_id="manual__1", now=NOW)
+    (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
+    assert ledger.enter([MARKETING], customers=7, sender="other@example.org") == [row]
+    assert (row.state, row.attempts) == ("pending", 0)
+    assert list_guards.last_mailed(hook, make_run(NEXT), 0) is None
+
+    assert ledger.claim(row)
+    assert not ledger.claim(row)
+    assert ledger.state(MARKETING) == "sending"
+    assert list_guards.last_mailed(hook, make_run(NEXT), 0) == AS_OF
+    assert list_guards.last_mailed(hook, make_run(AS_OF), 0) is None
+    assert list_guards.last_mailed(hook, make_run(NEXT), 1) is None
+
+    clear_doubt(hook, row.message_id, arrived=False, now=NOW)
+    assert ledger.state(MARKETING) == "pending"
+    (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
+    assert ledger.claim(row)
+    ledger.settle(row, state="sent")
+    (entry,) = read_ledger(hook)
+    assert entry["changed_at"] == NOW.replace(tzinfo=None)
+    assert (entry["state"], entry["attempts"], entry["customers"]) == ("sent", 2, 7)
+    assert (entry["list_sha256"].strip(), entry["run_id"]) == (KEY.sha256, "manual__1")
+
+    other = Ledger(hook, ListKey(AS_OF, 0, "cd" * 32), run_id="manual__2", now=NOW)
+    assert not ledger.corrects()
+    assert other.corrects()
+
+
+def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):  # noqa: F811
+    labels = write_labels_file(tmp_path / "labels.parquet", 3)
+    for day in (AS_OF - timedelta(days=1), AS_OF, NEXT):
+        publish(hook, labels, day, run_id=f"run-{day}")
+    with hook.read() as session:
+        rows = session.query("target_list/earlier_runs", {"as_of": NEXT})
+    assert [(row["as_of"], row["run_id"]) for row in rows] == [
+        (AS_OF, "run-2024-01-01"),
+        (AS_OF - timedelta(days=1), "run-2023-12-31"),
+    ]
+    assert retention.prune_labels(hook, days=1, today=NEXT)["deleted"] == 3
+    assert retention.prune_labels(hook, days=1, today=NEXT + timedelta(days=99))["deleted"] == 3
+    assert store.count("customer_clusters") == 3
+    assert store.count("clustering_runs") == 3
