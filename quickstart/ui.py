@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 
 from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
@@ -24,6 +26,8 @@ LOG = VAR / "ui.log"
 USER = "admin"
 START_TIMEOUT = 180
 """Seconds that Airflow may take to come up."""
+STOP_TIMEOUT = 10
+"""Seconds that its processes may take to end by themselves."""
 
 
 def main() -> int:
@@ -38,6 +42,8 @@ def main() -> int:
         create_sample_store(console)
     address = os.environ["AIRFLOW__API__BASE_URL"]
     password = make_password(VAR)
+    # Airflow must not outlive this process, however it is asked to stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with mail_sink(VAR / "outbox", mail_port):
             console.print("Starting Airflow …")
@@ -72,8 +78,20 @@ def airflow_standalone(address: str, log: Path) -> Iterator[subprocess.Popen[byt
             _wait_until_healthy(airflow, address, log)
             yield airflow
         finally:
-            airflow.terminate()
-            airflow.wait()
+            _stop(airflow)
+
+
+def _stop(airflow: subprocess.Popen[bytes]) -> None:
+    """End Airflow and all it has started, which it does not do by itself."""
+    processes = [psutil.Process(airflow.pid), *psutil.Process(airflow.pid).children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    airflow.wait()
 
 
 def web_environment(var: Path, port: int) -> dict[str, str]:
@@ -84,8 +102,9 @@ def web_environment(var: Path, port: int) -> dict[str, str]:
         "AIRFLOW__API__HOST": LOCALHOST,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        # Tasks at the same time, each with a waiting process of its own.
+        "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(var)),
     }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.sdk import Variable
+from airflow.sdk import Context, Variable
 
 
-def alert_on_failure(context: dict[str, Any]) -> None:
+def alert_on_failure(context: Context) -> None:
     """Mail the reason of a failure to the Airflow Variable `alert_recipients`, if it is set.
 
     An `on_failure_callback`: Airflow calls it when no retry is left, and logs what goes wrong here.

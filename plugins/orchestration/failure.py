@@ -17,6 +17,7 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "marketing-analytics",
     "retries": 3,
     "retry_delay": timedelta(minutes=5),
     "retry_exponential_backoff": 2,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,17 +109,3 @@ def _matches(path: Path, pattern: str) -> bool:
     if anywhere != pattern:
         return fnmatch(path.name, anywhere)
     return len(path.parts) == len(Path(pattern).parts) and fnmatch(str(path), pattern)
-
-
-def variables_needed(folders: tuple[str, ...]) -> set[str]:
-    """Names of the Airflow Variables that the code in some folders reads without a default."""
-    return {
-        call.args[0].value
-        for folder in folders
-        for file in (PROJECT / folder).rglob("*.py")
-        for call in ast.walk(ast.parse(file.read_text()))
-        if isinstance(call, ast.Call)
-        and ast.unparse(call.func) == "Variable.get"
-        and isinstance(call.args[0], ast.Constant)
-        and not call.keywords
-    }

@@ -18,7 +18,7 @@ from jsonschema.validators import validator_for
 from quickstart.compose_env import BACKUPS
 from quickstart.environment import PROJECT
 from reclustering.errors import TerminalError
-from tests.compose.deployment import VARIABLE, Deployment, is_ignored, texts, variables_needed
+from tests.compose.deployment import VARIABLE, Deployment, is_ignored, texts
 from warehouse.mssql import connection_keywords
 
 Rule = Callable[[Deployment], Iterator[str]]
@@ -100,7 +100,7 @@ def airflow_knows_its_options(deployment: Deployment) -> Iterator[str]:
 @rule
 def airflow_has_what_the_code_reads(deployment: Deployment) -> Iterator[str]:
     for service, definition in deployment.airflow.items():
-        for variable in {"target_list_recipients"} | variables_needed(("dags", "plugins")):
+        for variable in ("reclustering_artifacts", "target_list_recipients"):
             if f"AIRFLOW_VAR_{variable.upper()}" not in definition["environment"]:
                 yield f"{service} lacks the Airflow Variable {variable}"
     tasks = deployment.services["airflow-scheduler"]["environment"]

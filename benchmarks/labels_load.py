@@ -1,0 +1,123 @@
+"""How fast labels get into the warehouse: bulk load and swap, next to `executemany`.
+
+    AIRFLOW_CONN_WAREHOUSE=mssql://… python -m benchmarks.labels_load [ROWS]
+
+Publishes ROWS labels (a million unless told otherwise) twice, first into nothing and then in place
+of themselves, under an as_of of 1900 that it clears again.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from reclustering.publication import publish_labels
+from reclustering.run import Run
+from warehouse import Warehouse, connect
+from warehouse.mssql import MsSqlWarehouse
+from warehouse.schema import create_own_objects
+
+AS_OF = date(1900, 1, 1)
+EXECUTEMANY_ROWS = 20_000
+
+
+def main(rows: int) -> None:
+    """Run the benchmark on the connection `warehouse` and print a Markdown table."""
+    warehouse = connect()
+    create_own_objects(warehouse)
+    print("| step | rows | seconds | rows/s |\n|---|---:|---:|---:|")
+    with TemporaryDirectory() as folder:
+        labels = _write_labels(Path(folder, "labels.parquet"), rows)
+        for what in ("publish into nothing", "publish in place of the same"):
+            with _load_timed(warehouse) as load_seconds:
+                seconds = _timed(lambda: _publish(warehouse, labels))
+            _report(f"{what}: bulk load", rows, load_seconds[0])
+            _report(f"{what}: verify, swap, clear staging", rows, seconds - load_seconds[0])
+        if isinstance(warehouse, MsSqlWarehouse):
+            sample = pq.read_table(labels).slice(0, EXECUTEMANY_ROWS)
+            _report("executemany", sample.num_rows, _timed(lambda: _executemany(warehouse, sample)))
+    with warehouse.transaction() as session:
+        for name in ("labels/delete_labels", "runs/delete_run"):
+            session.execute(name, {"as_of": AS_OF})
+
+
+def _write_labels(path: Path, rows: int) -> Path:
+    rng = np.random.default_rng(111)
+    returned = rng.random(rows) < 0.15
+    ratios = {
+        name: np.where(returned, rng.random(rows).round(7), 0.0)
+        for name in ("orderRatio", "itemsRatio", "monetaryRatio")
+    }
+    table = pa.table(
+        {
+            "customer": pa.array(np.arange(1, rows + 1)),
+            **ratios,
+            "frequency": pa.array(np.where(returned, rng.integers(1, 9, rows), 0)),
+            "cluster": pa.array(rng.integers(0, 4, rows).astype(np.uint8)),
+        }
+    )
+    pq.write_table(table, path)
+    return path
+
+
+def _publish(warehouse: Warehouse, labels: Path) -> None:
+    publish_labels(
+        warehouse,
+        Run(AS_OF, "benchmark", UPath("unused")),
+        labels,
+        elbow={"method": "fixed", "reason": "A benchmark."},
+        clusters={
+            "k": 4,
+            "seed": 111,
+            "inertia": 0.0,
+            "scaling": {"method": "none"},
+            "clusters": [],
+            "continuity": {},
+        },
+        features_sha256="0" * 64,
+        now=datetime.now(UTC),
+    )
+
+
+def _executemany(warehouse: MsSqlWarehouse, labels: pa.Table) -> None:
+    rows = [("x" * 32, *row.values()) for row in labels.to_pylist()]
+    insert = "INSERT INTO dbo.customer_clusters_staging VALUES (?, ?, ?, ?, ?, ?, ?)"
+    with closing(warehouse.get_conn()) as connection:
+        connection.autocommit = False
+        connection.cursor().executemany(insert, rows)
+        connection.rollback()
+
+
+@contextmanager
+def _load_timed(warehouse: Any) -> Iterator[list[float]]:
+    """Give a list that the seconds of a bulk load are added to."""
+    seconds: list[float] = []
+    load = warehouse.load
+    warehouse.load = lambda *arguments: seconds.append(_timed(lambda: load(*arguments)))
+    yield seconds
+    del warehouse.load
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _report(what: str, rows: int, seconds: float) -> None:
+    print(f"| {what} | {rows:,} | {seconds:.2f} | {rows / seconds:,.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000)

@@ -1,0 +1,377 @@
+"""Errors of both warehouses: worth a retry or not, and said so that a person can act."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import mssql_python
+import pyarrow as pa
+import pytest
+
+from reclustering.errors import TerminalError, TransientError
+from tests.warehouse.conftest import requires_mssql
+from tests.warehouse.store import DuckDBStore, MsSqlStore, Store
+from warehouse import connect
+from warehouse.mssql_errors import TERMINAL_ERRORS, TRANSIENT_ERRORS, translated_errors
+
+ON_MSSQL = pytest.mark.parametrize("store", [requires_mssql], indirect=True)
+ON_DUCKDB = pytest.mark.parametrize("store", ["duckdb"], indirect=True)
+
+Statement = Callable[[str], str]
+
+
+@pytest.fixture
+def statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Statement:
+    """Make a statement of a text; give its name."""
+    monkeypatch.setattr("warehouse.statements.SQL_FOLDER", tmp_path)
+
+    def make(text: str) -> str:
+        path = tmp_path / f"statement_{abs(hash((tmp_path, text)))}.sql"
+        path.write_text(text, encoding="utf-8")
+        return path.stem
+
+    return make
+
+
+# Texts as SQL Server 2022 and its ODBC driver give them.
+@pytest.mark.parametrize(
+    ("kind", "driver", "text", "number"),
+    [
+        (
+            mssql_python.OperationalError,
+            "Serialization failure",
+            (
+                "Transaction (Process ID 61) was deadlocked on lock resources with another process and "
+                "has been chosen as the deadlock victim. Rerun the transaction."
+            ),
+            1205,
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Syntax error or access violation",
+            "Lock request time out period exceeded.",
+            1222,
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Syntax error or access violation",
+            'Cannot open database "shop" requested by the login. The login failed.',
+            4060,
+        ),
+        (
+            mssql_python.OperationalError,
+            "General error",
+            (
+                "Database 'shop' on server 'x' is not currently available.  Please retry the connection "
+                "later.  If the problem persists, contact customer support."
+            ),
+            40613,
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Syntax error or access violation",
+            "The service is currently busy. Retry the request after 10 seconds. Code: 1.",
+            40501,
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Syntax error or access violation",
+            (
+                "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot "
+                "isolation to access table 'dbo.x' directly or indirectly in database 'shop'."
+            ),
+            3960,
+        ),
+        (mssql_python.OperationalError, "Timeout expired", "Query timeout expired", None),
+        (mssql_python.OperationalError, "Communication link failure", "TCP Provider: 0x2746", None),
+        (RuntimeError, None, "Bulk copy failed: Connection Error: connection reset by peer", None),
+    ],
+)
+def test_what_may_pass_is_transient(
+    kind: type[Exception], driver: str | None, text: str, number: int | None
+) -> None:
+    error = kind(driver, f"[Microsoft][SQL Server]{text}") if driver else kind(text)
+    with (
+        pytest.raises(TransientError) as raised,
+        translated_errors("SQL Server db, database shop, include/sql/x.sql"),
+    ):
+        raise error
+    message = str(raised.value)
+    assert message.startswith("SQL Server db, database shop, include/sql/x.sql:")
+    assert text.rstrip(".") in message
+    assert ("error" in message.split(text[:20])[0]) == (number is not None)
+    assert number is None or f"error {number}:" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "driver", "text", "number", "advice"),
+    [
+        (
+            mssql_python.OperationalError,
+            "Invalid authorization specification",
+            "Login failed for user 'etl'.",
+            18456,
+            "login and password",
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Syntax error or access violation",
+            (
+                "The SELECT permission was denied on the object 'customer', database 'shop', schema "
+                "'dbo'."
+            ),
+            229,
+            "create_role.sql",
+        ),
+        (
+            mssql_python.ProgrammingError,
+            "Base table or view not found",
+            "Invalid object name 'dbo.store_sales'.",
+            208,
+            "right database",
+        ),
+        (
+            mssql_python.OperationalError,
+            "Client unable to establish connection",
+            (
+                "SSL Provider: [error:0A000086:SSL routines::certificate verify failed:self-signed "
+                "certificate]"
+            ),
+            None,
+            "trust_server_certificate",
+        ),
+        (
+            mssql_python.OperationalError,
+            "Connection operation failed",
+            "Failed to load the driver. Please read the documentation",
+            None,
+            "libltdl7",
+        ),
+        (RuntimeError, None, "Sql Error: 229: Class 14: State 5: no", 229, "create_role.sql"),
+        (RuntimeError, None, "Sql Error: 2627: Class 14: State 1: twice", 2627, ""),
+        (ValueError, None, "String length (40 characters) exceeds schema size", None, ""),
+        (mssql_python.DataError, "Numeric value out of range", "Arithmetic overflow", None, ""),
+        (mssql_python.IntegrityError, "Integrity constraint violation", "duplicate", None, ""),
+    ],
+)
+def test_what_stays_is_terminal(
+    kind: type[Exception], driver: str | None, text: str, number: int | None, advice: str
+) -> None:
+    error = kind(driver, f"[Microsoft][SQL Server]{text}") if driver else kind(text)
+    with pytest.raises(TerminalError) as raised, translated_errors("here"):
+        raise error
+    assert advice in str(raised.value)
+    assert number is None or f"error {number}:" in str(raised.value)
+
+
+def test_no_error_is_known_twice() -> None:
+    numbers = [*TRANSIENT_ERRORS, *(one.number for one in TERMINAL_ERRORS)]
+    texts = [*TRANSIENT_ERRORS.values(), *(one.text for one in TERMINAL_ERRORS)]
+    assert len(set(numbers)) == len(numbers)
+    for text in texts:
+        assert [other for other in texts if other in text] == [text]
+
+
+def test_a_missing_table_is_terminal_and_named(store: Store) -> None:
+    with (
+        pytest.raises(TerminalError, match=r"features/customer_count.sql.*store_sales"),
+        store.hook().read() as session,
+    ):
+        session.query("features/customer_count", {"as_of": date(2024, 1, 1)})
+
+
+def test_a_bulk_load_into_a_missing_table_is_terminal(store: Store) -> None:
+    with pytest.raises(TerminalError, match=r"bulk load into dbo.nowhere"):
+        store.hook().load("nowhere", pa.table({"a": [1]}).to_reader())
+
+
+def test_a_bulk_load_of_a_value_that_does_not_fit_is_terminal(store: Store) -> None:
+    store.run("CREATE TABLE dbo.date_dim (d_date_sk bigint NOT NULL)")
+    with pytest.raises(TerminalError, match=r"bulk load into dbo.date_dim"):
+        store.hook().load("date_dim", pa.table({"d_date_sk": pa.array([1, None])}).to_reader())
+    assert store.count("date_dim") == 0
+
+
+def test_a_key_that_comes_twice_is_terminal(store: Store, statement: Statement) -> None:
+    store.run("CREATE TABLE dbo.date_dim (d_date_sk bigint NOT NULL PRIMARY KEY)")
+    name = statement("INSERT INTO dbo.date_dim VALUES (@a), (@a)")
+    with pytest.raises(TerminalError), store.hook().transaction() as session:
+        session.execute(name, {"a": 1})
+    assert store.count("date_dim") == 0
+
+
+def test_a_value_too_many_or_too_few_is_terminal(store: Store, statement: Statement) -> None:
+    name = statement("SELECT CAST(@a AS bigint) AS a")
+    for values in ({}, {"a": 1, "b": 2}):
+        with pytest.raises(TerminalError), store.hook().read() as session:
+            session.query(name, values)
+
+
+def test_an_error_of_the_block_itself_passes_unchanged(store: Store) -> None:
+    with pytest.raises(KeyError, match="mine"), store.hook().transaction():
+        raise KeyError("mine")
+
+
+# DuckDB
+
+
+@ON_DUCKDB
+def test_a_file_that_is_not_a_database_is_terminal(store: DuckDBStore) -> None:
+    store.path.write_text("customer,cluster\n1,0\n" * 1000)
+    with (
+        pytest.raises(TerminalError, match=r"store.duckdb.*not a valid DuckDB"),
+        store.hook().read(),
+    ):
+        pass
+
+
+@ON_DUCKDB
+def test_a_missing_file_is_terminal(store: DuckDBStore) -> None:
+    store.path.unlink()
+    with pytest.raises(TerminalError, match=r"no DuckDB file .*store.duckdb"):
+        store.hook()
+
+
+@ON_DUCKDB
+def test_a_file_that_stays_locked_is_transient(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.duckdb.LOCK_TIMEOUT", 0.5)
+    script = f"import duckdb; c = duckdb.connect({str(store.path)!r}); print('open'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        for block in (store.hook().read, store.hook().transaction):
+            with pytest.raises(TransientError, match="another process kept the file"), block():
+                pass
+        other.communicate(b"\n")
+
+
+# SQL Server
+
+
+@pytest.fixture
+def other_uri(store: MsSqlStore, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Change a part of the connection's URI."""
+
+    def change(old: str, new: str) -> None:
+        assert old in store.uri
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", store.uri.replace(old, new, 1))
+
+    return change
+
+
+@ON_MSSQL
+def test_a_wrong_password_is_terminal_and_not_told(store: MsSqlStore, other_uri: Callable) -> None:
+    other_uri(f":{store.password}@", ":Wr0ng-canary@")
+    with pytest.raises(TerminalError, match="error 18456") as raised:
+        connect().get_conn()
+    message = str(raised.value)
+    assert f"{store.host},{store.port}, database {store.database}" in message
+    assert "canary" not in message + repr(raised.value.__cause__)
+
+
+@ON_MSSQL
+def test_a_server_that_does_not_answer_is_transient(
+    store: MsSqlStore, other_uri: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.mssql.LOGIN_TIMEOUT", 1)
+    other_uri(f":{store.port}/", ":1/")
+    with pytest.raises(TransientError, match=r",1, database"):
+        connect().get_conn()
+
+
+@ON_MSSQL
+def test_the_certificate_is_verified(store: MsSqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fails where the server's certificate happens to be trusted."""
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", store.uri.split("?")[0])
+    with pytest.raises(TerminalError, match="certificate"):
+        connect().get_conn()
+
+
+@ON_MSSQL
+def test_a_lock_that_is_held_for_too_long_is_transient(
+    store: MsSqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.mssql.LOCK_TIMEOUT", 1)
+    with (
+        store.hook().transaction(lock="day"),
+        store.hook().transaction(lock="another day"),
+        pytest.raises(TransientError, match="held the lock 'day' for 1 s"),
+        store.hook().transaction(lock="day"),
+    ):
+        pass
+
+
+@ON_MSSQL
+def test_the_lock_is_free_after_an_error(
+    store: MsSqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("warehouse.mssql.LOCK_TIMEOUT", 1)
+    with pytest.raises(KeyError), store.hook().transaction(lock="day"):
+        raise KeyError
+    with store.hook().transaction(lock="day"):
+        pass
+
+
+@ON_MSSQL
+def test_a_deadlock_is_transient_for_its_victim_alone(
+    store: MsSqlStore, statement: Statement
+) -> None:
+    store.run("CREATE TABLE dbo.date_dim (d_date_sk bigint PRIMARY KEY, n int)")
+    store.insert("date_dim", [(1, 0), (2, 0)])
+    name = statement("UPDATE dbo.date_dim SET n = n + 1 WHERE d_date_sk = @key")
+    both_hold_one = threading.Barrier(2)
+    outcomes: list[BaseException | None] = []
+
+    def cross(first: int, second: int) -> None:
+        try:
+            with connect().transaction() as session:
+                session.execute(name, {"key": first})
+                both_hold_one.wait(timeout=30)
+                session.execute(name, {"key": second})
+            outcomes.append(None)
+        except (TransientError, TerminalError) as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=cross, args=keys) for keys in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert sorted(map(type, outcomes), key=str) == sorted([type(None), TransientError], key=str)
+    assert store.run("SELECT n FROM dbo.date_dim") == [(1,), (1,)]
+
+
+@ON_MSSQL
+def test_a_later_statement_of_a_script_is_heard(store: MsSqlStore, statement: Statement) -> None:
+    store.run("CREATE TABLE dbo.date_dim (d_date_sk bigint NOT NULL)")
+    script = statement("INSERT INTO dbo.date_dim VALUES (1); SELECT 1 / 0 AS nothing")
+    with pytest.raises(TerminalError), store.hook().transaction() as session:
+        session.execute(script)
+    assert store.count("date_dim") == 0
+
+
+@ON_MSSQL
+def test_no_error_tells_the_password(store: MsSqlStore, statement: Statement) -> None:
+    failing = [
+        lambda: store.hook().load("nowhere", pa.table({"a": [1]}).to_reader()),
+        lambda: _query(store, statement("SELECT 1 AS a FROM dbo.nowhere")),
+        lambda: _query(store, statement("SELEC 1")),
+    ]
+    for fail in failing:
+        with pytest.raises(TerminalError) as raised:
+            fail()
+        assert store.password not in str(raised.value) + repr(raised.value.__cause__)
+
+
+def _query(store: Store, name: str) -> None:
+    with store.hook().read() as session:
+        session.query(name)

@@ -1,0 +1,144 @@
+"""What the Airflow connection of a SQL Server becomes: no server needed."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from airflow.sdk import Connection
+
+from reclustering.errors import TerminalError
+from warehouse import connect
+from warehouse.mssql import EXTRAS, MsSqlWarehouse, connection_keywords
+
+URI = "mssql://etl:s3cret%3B%7Dcanary@db.example:1433/shop"
+
+
+def keywords(query: str = "", uri: str = URI) -> dict[str, str]:
+    return connection_keywords(Connection(conn_id="warehouse", uri=uri + query))
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> MsSqlWarehouse:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", URI)
+    return connect()
+
+
+def test_encrypted_and_verified_by_default() -> None:
+    assert keywords() == {
+        "Server": "db.example,1433",
+        "Database": "shop",
+        "UID": "etl",
+        "PWD": "s3cret;}canary",
+        "Encrypt": "yes",
+        "TrustServerCertificate": "no",
+    }
+
+
+def test_the_keywords_reach_the_drivers_connection_string(
+    hook: MsSqlWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password with the string's own punctuation stays one value."""
+    import mssql_python.connection as driver
+
+    seen = {}
+
+    def refuse(_: object, connection_string: str, *__: object) -> None:
+        seen["connection string"] = connection_string
+        raise RuntimeError("SQLSTATE:08001:not today")
+
+    monkeypatch.setattr(driver.ddbc_bindings, "Connection", lambda *a, **k: refuse(None, *a))
+    with pytest.raises(Exception, match="not today"):
+        hook.get_conn()
+    parts = seen["connection string"]
+    assert "Encrypt=yes" in parts
+    assert "TrustServerCertificate=no" in parts
+    assert "PWD={s3cret;}}canary}" in parts
+
+
+@pytest.mark.parametrize("yes", ["true", "True", "yes", "1"])
+def test_verification_is_turned_off_by_one_extra_with_a_warning(
+    yes: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"{URI}?trust_server_certificate={yes}")
+    with caplog.at_level(logging.WARNING):
+        hook = connect()
+    assert keywords(f"?trust_server_certificate={yes}")["TrustServerCertificate"] == "yes"
+    assert "certificate is not verified" in caplog.text
+    assert "canary" not in caplog.text + hook.target
+
+
+def test_no_warning_when_verified(hook: MsSqlWarehouse, caplog: pytest.LogCaptureFixture) -> None:
+    assert caplog.text == ""
+    assert hook.target == "SQL Server db.example,1433, database shop"
+
+
+def test_json_extras_are_understood() -> None:
+    connection = Connection(
+        conn_id="warehouse",
+        conn_type="mssql",
+        host="db",
+        schema="shop",
+        login="etl",
+        password="x",
+        extra='{"trust_server_certificate": false, "multi_subnet_failover": true}',
+    )
+    found = connection_keywords(connection)
+    assert found["TrustServerCertificate"] == "no"
+    assert found["MultiSubnetFailover"] == "yes"
+    assert found["Server"] == "db"
+
+
+def test_encryption_can_be_made_stricter_only() -> None:
+    assert keywords("?encrypt=strict")["Encrypt"] == "strict"
+    for weaker in ("no", "false", "optional"):
+        with pytest.raises(TerminalError, match=r"encrypt = '(no|optional)'; expected 'yes'"):
+            keywords(f"?encrypt={weaker}")
+
+
+def test_unknown_extras_are_refused_by_name() -> None:
+    with pytest.raises(TerminalError, match=r"extras \['charset', 'driver'\], which are not known"):
+        keywords("?driver=FreeTDS&charset=utf8&encrypt=strict")
+
+
+def test_a_service_principal() -> None:
+    found = keywords("?authentication=ActiveDirectoryServicePrincipal")
+    assert found["Authentication"] == "ActiveDirectoryServicePrincipal"
+    assert (found["UID"], found["PWD"]) == ("etl", "s3cret;}canary")
+
+
+def test_kerberos_needs_no_login() -> None:
+    found = keywords("?trusted_connection=yes", uri="mssql://db.example:1433/shop")
+    assert found["Trusted_Connection"] == "yes"
+    assert not found.keys() & {"UID", "PWD"}
+
+
+@pytest.mark.parametrize(
+    ("uri", "missing"),
+    [
+        ("mssql://etl@db.example/shop", "password"),
+        ("mssql://db.example/shop", "login, password"),
+        ("mssql://etl:x@db.example", r"schema \(the database\)"),
+        ("mssql://etl:x@/shop", "host"),
+    ],
+)
+def test_what_is_missing_is_named(uri: str, missing: str) -> None:
+    with pytest.raises(TerminalError, match=f"'warehouse' lacks {missing}"):
+        keywords(uri=uri)
+
+
+def test_every_extra_is_documented(request: pytest.FixtureRequest) -> None:
+    text = (request.config.rootpath / "docs" / "sql-server.md").read_text(encoding="utf-8")
+    assert [extra for extra in EXTRAS if f"`{extra}`" not in text] == []
+
+
+def test_other_connection_types_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgres://db.example/shop")
+    with pytest.raises(TerminalError, match="is of type 'postgres'"):
+        connect()
+
+
+def test_a_missing_connection_is_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE", raising=False)
+    with pytest.raises(TerminalError, match="no Airflow connection 'warehouse'"):
+        connect()

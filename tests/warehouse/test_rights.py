@@ -1,0 +1,106 @@
+"""The role of include/sql/admin: enough for the pipeline, and for nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from reclustering import steps
+from reclustering.errors import TerminalError
+from reclustering.run import Run
+from tests.warehouse.conftest import requires_mssql
+from tests.warehouse.store import MsSqlStore, publish, rows_of, write_labels_file
+from warehouse import Warehouse, connect
+from warehouse.mssql import MsSqlSession, MsSqlWarehouse
+from warehouse.schema import OWN_OBJECTS, SOURCE_COLUMNS, check_source, create_own_objects
+from warehouse.statements import SQL_FOLDER
+
+LOGIN, PASSWORD, ROLE = "reclustering_test_login", "Not-so-s3cret!", "customer_reclustering"
+
+
+def granted() -> dict[str, set[str]]:
+    """The rights that the script grants, by table."""
+    text = (SQL_FOLDER / "admin" / "create_role.sql").read_text(encoding="utf-8")
+    grants = re.findall(
+        r"^GRANT ([A-Z, ]+) ON dbo\.(\w+) TO customer_reclustering;$", text, re.MULTILINE
+    )
+    return {table: set(rights.split(", ")) for rights, table in grants}
+
+
+def test_the_role_covers_every_statement_and_no_more() -> None:
+    used: dict[str, set[str]] = {name: {"SELECT"} for name in (*OWN_OBJECTS, *SOURCE_COLUMNS)}
+    patterns = {
+        "INSERT": r"INSERT INTO dbo\.(\w+)",
+        "DELETE": r"DELETE FROM dbo\.(\w+)",
+        "UPDATE": r"UPDATE dbo\.(\w+)",
+        "SELECT": r"(?<!DELETE )(?:FROM|JOIN) dbo\.(\w+)",
+    }
+    for path in SQL_FOLDER.rglob("*.sql"):
+        if path.parent.name in {"admin", "sample", "schema"}:
+            continue
+        for right, pattern in patterns.items():
+            for table in re.findall(pattern, path.read_text(encoding="utf-8")):
+                used[table].add(right)
+    # What the bulk load of an attempt needs.
+    used["customer_clusters_staging"].add("INSERT")
+    assert granted() == used
+
+
+@pytest.fixture
+def restricted(store: MsSqlStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
+    """The warehouse as the pipeline's login sees it; `store` is the administrator's."""
+    store.create_source()
+    owner = store.hook()
+    create_own_objects(owner)
+    assert isinstance(owner, MsSqlWarehouse)
+
+    def execute(name: str, **values: str) -> None:
+        with closing(owner.get_conn()) as connection:
+            MsSqlSession(connection, owner.target).execute(f"admin/{name}", values)
+
+    execute("create_role")
+    execute("create_role")
+    execute("create_login", login=LOGIN, password=PASSWORD)
+    execute("create_user", login=LOGIN, role=ROLE)
+    uri = store.uri.replace(f"{store.login}:{store.password}@", f"{LOGIN}:{PASSWORD}@")
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", uri)
+    yield connect()
+    monkeypatch.undo()
+    for statement in (f"DROP USER {LOGIN}", f"DROP LOGIN {LOGIN}"):
+        store.run(statement)
+
+
+@pytest.mark.parametrize("store", [requires_mssql], indirect=True)
+def test_the_role_is_enough_and_nothing_else_is_allowed(
+    restricted: Warehouse, store: MsSqlStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = date(2024, 1, 1)
+    store.insert("store_sales", [(1, None, 1, 1, 10.0)])
+    check_source(restricted)
+    create_own_objects(restricted)
+    steps.extract_features(restricted, Run(day, "run", UPath(tmp_path)))
+    labels = write_labels_file(tmp_path / "labels.parquet", 100)
+    publish(restricted, labels, day)
+    publish(restricted, labels, day)
+    assert store.published(day) == rows_of(labels)
+
+    monkeypatch.setattr("warehouse.statements.SQL_FOLDER", tmp_path)
+    for number, forbidden in enumerate(
+        [
+            "DELETE FROM dbo.store_sales",
+            "INSERT INTO dbo.email_suppressions (customer) VALUES (1)",
+            "UPDATE dbo.customer_clusters SET cluster = 0",
+            "DELETE FROM dbo.target_list_deliveries",
+            "CREATE TABLE dbo.another (a int)",
+        ]
+    ):
+        (tmp_path / f"forbidden_{number}.sql").write_text(forbidden)
+        with pytest.raises(TerminalError), restricted.transaction() as session:
+            session.execute(f"forbidden_{number}")
+    assert store.count("store_sales") == 1
