@@ -36,7 +36,7 @@ def print_report(
     console.print(_cluster_table(clusters, features, compare_with_tutorial=compare_with_tutorial))
     for one in clusters["clusters"]:
         console.print(f"  {one['label']}  {one['description']}", highlight=False)
-    console.print(f"\nk = {elbow['k']}. {elbow['reason']}", highlight=False)
+    console.print(f"\nk = {elbow['k']}. {elbow['reason']} {elbow['disagreement']}", highlight=False)
     console.print(_list_sentence(target_list), highlight=False)
     console.print(f"{_delivery_sentence(delivery)}\n", highlight=False)
     places = {

@@ -1,0 +1,60 @@
+"""Forget addresses and old labels.
+
+Every day this deletes
+
+- the target lists (`target_list.csv`) that are older than the Variable `target_list_retention_days`
+  (30): only files in the artifacts' own layout, with the list's name and the list's first line;
+- the labels in `dbo.customer_clusters` of days more than `label_history_days` (730) ago, except the
+  newest published set. What each run was (`dbo.clustering_runs`) and what was mailed
+  (`dbo.target_list_deliveries`) stays.
+
+Who was on a list stays known by key, in `target_list.parquet`, so that the next list can be compared
+with it. The log says how many files and rows went; a file that has the name of a list and not its
+content is named there and left alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import dag, task, timezone
+
+from orchestration import DEFAULT_ARGS, artifacts, whole_number
+from reclustering import retention
+from warehouse import connect
+
+
+@dag(
+    schedule="30 6 * * *",
+    start_date=timezone.datetime(2026, 1, 1),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    doc_md=__doc__,
+    tags=["clustering", "marketing"],
+)
+def customer_reclustering_retention() -> None:
+    """Wire the two tasks; neither waits for the other."""
+
+    @task
+    def delete_address_files() -> dict[str, Any]:
+        return retention.delete_address_files(
+            artifacts(),
+            days=whole_number("target_list_retention_days", default=30),
+            now=datetime.now(UTC),
+        )
+
+    @task
+    def prune_labels() -> dict[str, Any]:
+        return retention.prune_labels(
+            connect(),
+            days=whole_number("label_history_days", default=730),
+            today=datetime.now(UTC).date(),
+        )
+
+    delete_address_files()
+    prune_labels()
+
+
+customer_reclustering_retention()

@@ -1,0 +1,62 @@
+"""What is said of a cluster is true of its members."""
+
+import json
+
+import numpy as np
+import pytest
+
+from reclustering.clusters import fit_clusters
+from reclustering.profile import describe
+
+FEATURES = ("orderRatio", "itemsRatio", "monetaryRatio", "frequency")
+
+
+def test_figures_worked_out_by_hand(table):
+    """1,999 customers at the origin, and one each at monetary ratios 10, 11, ..., 14 and at 1000."""
+    X = np.zeros((2_005, 4))
+    X[:5] = [[1, 1, m, 2] for m in (10, 11, 12, 13, 14)]
+    X[5] = [1, 1, 1000, 1]
+    zero, five, one = fit_clusters(table(X), k=3, scaling="none")["clusters"]
+    assert (zero["size"], five["size"], one["size"]) == (1_999, 5, 1)
+    assert five["share"] == pytest.approx(5 / 2_005)
+    assert five["profile"]["monetaryRatio"] == pytest.approx(
+        {"mean": 12, "p10": 10.4, "median": 12, "p90": 13.6}
+    )
+    assert five["distance"] == pytest.approx({"p10": 0.4, "median": 1, "p90": 2})
+    assert (zero["flags"], five["flags"], one["flags"]) == ([], [], ["singleton", "tiny"])
+    assert zero["description"] == "Never returned anything."
+    json.dumps([zero, five, one], allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("means", "size", "said"),
+    [
+        ((0, 0, 0, 0), 9, "Never returned anything."),
+        (
+            (0.7216, 0.4534, 0.3077, 1.0978),
+            9,
+            "Returned about three of four orders, once; 45% of the items and 31% of the money.",
+        ),
+        (
+            (0.1363, 0.0783, 0.0445, 4.27),
+            9,
+            "Returned about one of seven orders, four times; 8% of the items and 4% of the money.",
+        ),
+        (
+            (1, 2, 108.719154, 1),
+            1,
+            (
+                "Singleton: one customer with 1 return, 100% of the orders, 200% of the items, "
+                "10,872% of the money."
+            ),
+        ),
+        (
+            (0.98, 0.9, 0.95, 12),
+            9,
+            "Returned nearly all orders, 12 times; 90% of the items and 95% of the money.",
+        ),
+    ],
+)
+def test_descriptions_follow_the_means(means, size, said):
+    assert describe(dict(zip(FEATURES, means, strict=True)), size) == said
+    assert "inactive" not in said

@@ -1,0 +1,23 @@
+"""Whoever operates the pipeline hears of a failure, if there is somebody to tell."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+
+
+def test_a_failure_is_mailed_to_the_operator(run_dag, outbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_ALERT_RECIPIENTS", "pager@example.com")
+    assert run_dag(as_of="2999-01-01").state == "failed"
+    [path] = outbox.glob("*.eml")
+    mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert mail["To"] == "pager@example.com"
+    assert mail["Subject"].startswith("customer_reclustering.extract_features failed in manual__")
+    body = mail.get_body(("html",)).get_content()
+    assert "as_of 2999-01-01 is in the future" in body
+    assert "/dags/customer_reclustering/runs/manual__" in body
+
+
+def test_nobody_to_tell_is_no_failure_of_its_own(run_dag, outbox):
+    outcome = run_dag(as_of="2999-01-01")
+    assert "is in the future" in outcome.failure
+    assert list(outbox.glob("*.eml")) == []

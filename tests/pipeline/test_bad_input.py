@@ -1,0 +1,151 @@
+"""Whatever is wrong with the input, the run stops with a sentence to act on, and publishes nothing.
+
+Each test starts from a store with a published set and checks that it is still there, untouched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+
+
+@pytest.fixture
+def store(published_store, warehouse_file):
+    """A store with a run published for an earlier day; a callable that changes or reads it."""
+    shutil.copyfile(published_store, warehouse_file)
+
+    def change(statement):
+        with duckdb.connect(str(warehouse_file)) as connection:
+            return connection.execute(statement).fetchall()
+
+    return change
+
+
+@pytest.fixture
+def stops(run_dag, store, outbox):
+    """Run, and check that it stopped with this message, publishing and mailing nothing."""
+
+    def published():
+        return [
+            store(f"SELECT count(*), sum(hash(t)) FROM dbo.{table} AS t")
+            for table in ("customer_clusters", "clustering_runs")
+        ]
+
+    before = published()
+    assert before[1][0][0] == 1
+
+    def check(message, **params):
+        outcome = run_dag(**params)
+        assert outcome.state == "failed"
+        assert message in outcome.failure
+        assert published() == before
+        assert list(outbox.glob("*.eml")) == []
+
+    return check
+
+
+def test_no_sales(stops, store):
+    store("DELETE FROM dbo.store_sales")
+    stops("No customer has bought anything before this as_of")
+
+
+def test_no_sales_yet_on_that_day(stops, store):
+    store("DELETE FROM dbo.store_sales WHERE ss_sold_date_sk IS NULL")
+    stops("No customer has bought anything before this as_of", as_of="2022-12-31")
+
+
+def test_a_missing_table(stops, store):
+    store("DROP TABLE dbo.store_returns")
+    stops("The store lacks table dbo.store_returns, or this login may not read it")
+
+
+def test_missing_columns(stops, store):
+    store("ALTER TABLE dbo.store_sales DROP COLUMN ss_net_paid")
+    store("ALTER TABLE dbo.date_dim DROP COLUMN d_date")
+    stops("The store lacks column dbo.store_sales.ss_net_paid, column dbo.date_dim.d_date")
+
+
+def test_a_negative_ratio(stops, store):
+    [(customer,)] = store("SELECT min(sr_customer_sk) FROM dbo.store_returns")
+    store(f"UPDATE dbo.store_returns SET sr_return_amt = -5 WHERE sr_customer_sk = {customer}")
+    stops(f"Customer {customer} has monetaryRatio = -")
+
+
+def test_a_ratio_that_is_no_number(stops, store):
+    [(customer,)] = store("SELECT min(ss_customer_sk) FROM dbo.store_sales")
+    store("ALTER TABLE dbo.store_returns ALTER sr_return_amt TYPE double")
+    store(
+        "INSERT INTO dbo.store_returns (sr_customer_sk, sr_item_sk, sr_ticket_number, sr_return_amt)"
+        f" VALUES ({customer}, 1, 1, 'nan')"
+    )
+    stops(f"Customer {customer} has monetaryRatio = nan; expected a finite number")
+
+
+def test_fewer_different_customers_than_k(stops, store):
+    store("DELETE FROM dbo.store_returns")
+    stops("k is 4, but there are only 1 distinct customers", k=4)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "not Parquet", "gone"])
+def test_a_damaged_feature_file(damage, stops, monkeypatch):
+    from reclustering import steps
+
+    extract = steps.extract_features
+
+    def extract_and_damage(warehouse, run):
+        result = extract(warehouse, run)
+        path = Path(run.path("features.parquet").path)
+        if damage == "truncated":
+            path.write_bytes(path.read_bytes()[:-1000])
+        elif damage == "not Parquet":
+            path.write_text("customer,frequency\n1,0\n")
+        else:
+            path.unlink()
+        return result
+
+    monkeypatch.setattr(steps, "extract_features", extract_and_damage)
+    stops("features.parquet")
+
+
+def test_no_connection(stops, monkeypatch):
+    monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE")
+    stops("There is no Airflow connection 'warehouse'. Create it under Admin > Connections")
+
+
+def test_a_store_that_is_not_there(stops, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "duckdb:///nowhere/store.duckdb")
+    stops("There is no DuckDB file /nowhere/store.duckdb")
+
+
+def test_a_connection_of_another_kind(stops, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", "postgres://db/store")
+    stops("is of type 'postgres'; expected one of ['duckdb', 'mssql']")
+
+
+def test_nobody_to_write_to(run_dag, outbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_TARGET_LIST_RECIPIENTS", "")
+    outcome = run_dag()
+    assert outcome.state == "failed"
+    assert "Nobody is configured to receive the target list" in outcome.failure
+    assert not (outcome.folder / "target_list.csv").exists()
+
+
+def test_a_mail_server_that_cannot_be_reached_can_be_tried_again(run_dag, outbox, monkeypatch):
+    from quickstart.mail_sink import free_port
+
+    reachable = os.environ["AIRFLOW_CONN_SMTP_DEFAULT"]
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SMTP_DEFAULT",
+        f"smtp://127.0.0.1:{free_port()}/?disable_ssl=true&disable_tls=true&from_email=a%40example.com",
+    )
+    outcome = run_dag()
+    assert outcome.state == "failed"
+    assert "no connection to the mail server of 'smtp_default'" in outcome.failure
+    assert (outcome.folder / "target_list.csv").exists(), "the list is kept for the next attempt"
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", reachable)
+    assert run_dag().state == "success"
+    assert len(list(outbox.glob("*.eml"))) == 1
