@@ -11,8 +11,8 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
-run: $(VENV)/installed ## Run the whole DAG on the sample store (AS_OF=YYYY-MM-DD for another day)
-	@AS_OF='$(AS_OF)' $(PYTHON) -m quickstart.run
+run: $(VENV)/installed ## Run the whole DAG on the sample store (AS_OF=YYYY-MM-DD, PARAMS='{"k": 6}')
+	@AS_OF='$(AS_OF)' PARAMS='$(PARAMS)' $(PYTHON) -m quickstart.run
 
 ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same store
 	@$(PYTHON) -m quickstart.ui

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -52,17 +54,23 @@ def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) 
 
         db.upgradedb()
         dag = load_dag()
-    as_of = os.environ.get("AS_OF")
     try:
-        run, progress = run_dag(dag, {"as_of": as_of} if as_of else {}, console)
-    except ParamValidationError as error:
-        return _failed(console, str(error))
+        run, progress = run_dag(dag, _params(), console)
+    except (ParamValidationError, json.JSONDecodeError) as error:
+        return _failed(console, str(error).partition("\n")[0])
     if run.state != "success":
         return _failed(console, progress.failure or f"The run ended as {run.state}.")
     print_report(
         console, VAR, run.run_id, compare_with_tutorial=compare_with_tutorial, outbox=outbox
     )
     return 0
+
+
+def _params() -> dict[str, Any]:
+    """Read the DAG's params from the variables PARAMS (JSON) and AS_OF."""
+    params: dict[str, Any] = json.loads(os.environ.get("PARAMS") or "{}")
+    as_of = os.environ.get("AS_OF")
+    return params | {"as_of": as_of} if as_of else params
 
 
 def _failed(console: Console, reason: str) -> int:

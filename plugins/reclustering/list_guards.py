@@ -31,7 +31,7 @@ MAX_OPT_OUT_LOSS = 0.25
 
 @dataclass(frozen=True)
 class EarlierList:
-    """The newest list of an earlier as_of.
+    """The list to compare with.
 
     Attributes
     ----------
@@ -57,14 +57,19 @@ class Finding:
 
 
 def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList | None:
-    """Find the newest list of an earlier as_of and the same label, among published runs.
+    """Find the list of the same label to compare with: what another run mailed for this as_of.
 
-    A list that a guard has stopped left no files, so it never becomes the measure of the next one.
+    Else it is the newest of an earlier as_of, among published runs. A list that a guard has stopped
+    left no files, so it never becomes the measure of the next one.
     """
+    this_day = {"as_of": run.as_of}
     with warehouse.read() as session:
-        rows = session.query("target_list/earlier_runs", {"as_of": run.as_of})
+        rows = session.query("deliveries/mailed_runs", this_day | {"label": label})
+        rows += session.query("target_list/earlier_runs", this_day)
     for row in rows:
         earlier = Run(row["as_of"], row["run_id"], run.artifacts)
+        if earlier == run:
+            continue
         description, keys = earlier.path("target_list.json"), earlier.path("target_list.parquet")
         if description.exists() and keys.exists():
             built = read_json(description)

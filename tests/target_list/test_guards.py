@@ -64,6 +64,30 @@ def test_a_stopped_list_is_not_the_measure_of_the_next(world, yesterday):
     assert world.build(later)["previous"]["as_of"] == "2024-01-01"
 
 
+def test_a_corrected_list_is_compared_with_the_mailed_one_of_its_day(world, yesterday, script):
+    # A day that was run later, with few customers, does not make the mailed list unusual.
+    run = today(world, people(20))
+    world.build(run, accept_change=True)
+    world.email(run, SmtpMailer())
+    again = world.publish(people(21), world.run(NEXT, "manual__2"))
+    built = world.build(again)
+    assert built["previous"] == {
+        "as_of": NEXT.isoformat(),
+        "customers": 20,
+        "added": 1,
+        "gone": 0,
+        "change": 0.05,
+    }
+    assert built["overrides"] == []
+
+
+def test_a_run_is_not_compared_with_itself(world, yesterday, script):
+    run = today(world, people(101))
+    first = world.build(run)
+    world.email(run, SmtpMailer())
+    assert world.build(run) == first
+
+
 def test_lists_of_other_labels_are_not_compared(world, yesterday):
     other = [Person(p.customer, p.email, label=1, frequency=2) for p in people(5, start=500)]
     run = today(world, [*people(100), *other])
