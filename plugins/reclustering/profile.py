@@ -88,6 +88,8 @@ def describe(means: dict[str, float], size: int) -> str:
             f"Singleton: one customer with {times:.0f} {'return' if times == 1 else 'returns'}, "
             f"{orders:.0%} of the orders, {items:.0%} of the items, {money:,.0%} of the money."
         )
+    if times < 0.5:
+        return f"Hardly ever returned anything: {times:.2g} returns per customer on average."
     return (
         f"Returned {_fraction(orders)} orders, {_times(times)}; "
         f"{items:.0%} of the items and {money:.0%} of the money."

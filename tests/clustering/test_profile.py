@@ -33,6 +33,11 @@ def test_figures_worked_out_by_hand(table):
     [
         ((0, 0, 0, 0), 9, "Never returned anything."),
         (
+            (0.0012, 0.0003, 0.0002, 0.0041),
+            9,
+            "Hardly ever returned anything: 0.0041 returns per customer on average.",
+        ),
+        (
             (0.7216, 0.4534, 0.3077, 1.0978),
             9,
             "Returned about three of four orders, once; 45% of the items and 31% of the money.",
