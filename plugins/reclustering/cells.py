@@ -30,7 +30,7 @@ from reclustering.features import FEATURES
 BUDGETS = (2**16, 2**20, math.inf)
 """Cells to make do with, the next only if those before hide too much; 150 bytes each."""
 
-LADDER = range(3, 19)
+LADDER = range(1, 19)
 """Widths of a cell that are tried: the largest value halved this often."""
 
 COLUMNS = [f'"{name}"' for name in FEATURES]
@@ -156,6 +156,12 @@ def coarsen(cells: Cells, limit: int) -> Cells:
     # Each grid's cells lie inside those of the next, so their number only falls.
     i = bisect_left(widths, True, key=lambda width: len(np.unique(_keys(cells, width))) <= limit)
     return _merge(cells, widths[min(i, len(widths) - 1)])
+
+
+def sharpen(cells: Cells, summary: Cells) -> Cells:
+    """Return the next finer summary of the cells than `summary`: in the end, the cells."""
+    finer = _merge(cells, summary.width / 2)
+    return finer if len(finer) < 0.9 * len(cells) else cells
 
 
 @contextmanager

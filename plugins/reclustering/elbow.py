@@ -21,7 +21,7 @@ DEFAULT_K = 4
 CURVE_CELLS = 2**14
 """The curve is drawn on a summary of this size, if that is fine enough."""
 
-EFFORT = Effort(draws=16, cells=512, blur=0.05, final_blur=0.005)
+EFFORT = Effort(draws=24, cells=512, blur=0.15, final_blur=0.005)
 
 INDEX_NAMES = {
     "calinski_harabasz": "Calinski-Harabasz",

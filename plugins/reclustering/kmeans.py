@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.cluster.vq import vq
 
-from reclustering.cells import Cells, coarsen
+from reclustering.cells import Cells, coarsen, sharpen
 from reclustering.errors import BadInputError
 
 SPLITS = 4
@@ -28,11 +28,17 @@ LOOKAHEAD = 2
 SEARCH_TOLERANCE = 1e-4
 """While starts are compared, an iteration that lowers the cost by less than this share is the last."""
 
+GREEDY = 3
+"""Candidates more at each step of every other draw."""
+
 FIRST_ITERATIONS = 3
 """Every start is given this many iterations,"""
 
-FINALISTS = 2
-"""and only so many of the best are given more."""
+FINALISTS = 3
+"""and only so many of the best are given more; they are compared again on a finer summary,"""
+
+FINER = 5
+"""which may hide so many times less."""
 
 MOST_ITERATIONS = 10_000
 """Far above any seen: an end for a loop that theory says has one."""
@@ -213,60 +219,69 @@ def solve(cells: Cells, k_max: int, seed: int, effort: Effort) -> list[Fit]:
     list of Fit
         For k = 1, 2, ..., `k_max`; inertia never rises along it.
     """
-    summary = _for_search(cells, k_max, seed, effort)
-    starts = _search(summary, min(k_max + LOOKAHEAD, len(summary)), seed, effort.draws)
+    summary = coarsen(cells, max(effort.cells, 4 * k_max))
+    summary = _sharp_enough(cells, summary, k_max, seed, effort.blur)
+    finer = _sharp_enough(cells, summary, k_max, seed, effort.blur / FINER)
+    found = _search(summary, min(k_max + LOOKAHEAD, len(summary)), seed, effort.draws)
     fits: list[Fit] = []
-    for start in starts[:k_max]:
-        fit = lloyd(cells, start.centroids)
+    for finalists in found[:k_max]:
+        seen_finer = (
+            lloyd(finer, finalist.centroids, tolerance=SEARCH_TOLERANCE) for finalist in finalists
+        )
+        fit = lloyd(cells, min(seen_finer, key=_inertia).centroids)
         if fits and fit.inertia > fits[-1].inertia:
-            fit = lloyd(cells, _with_one_more(cells, fits[-1]).centroids)
+            fit = lloyd(cells, _with_one_more(cells, fits[-1])[0].centroids)
         fits.append(fit)
     return fits
 
 
-def _for_search(cells: Cells, k_max: int, seed: int, effort: Effort) -> Cells:
-    """Return the smallest summary of the cells that shows `k_max` clusters well enough."""
-    limit = max(effort.cells, 4 * k_max)
-    summary = coarsen(cells, limit)
+def _sharp_enough(cells: Cells, summary: Cells, k_max: int, seed: int, blur: float) -> Cells:
+    """Sharpen a summary of the cells until it hides less than `blur` of the inertia at `k_max`."""
     while summary is not cells:
         if len(summary) >= 4 * k_max:
-            draw = _draw(summary, k_max, np.random.default_rng(seed))
+            draw = _draw(summary, k_max, np.random.default_rng(seed), GREEDY)
             inertia = lloyd(summary, summary.X[draw], tolerance=SEARCH_TOLERANCE).inertia
-            if summary.hidden - cells.hidden <= effort.blur * inertia:
+            if summary.hidden - cells.hidden <= blur * inertia:
                 break
-        limit *= 2
-        summary = coarsen(cells, limit)
+        summary = sharpen(cells, summary)
     return summary
 
 
-def _search(cells: Cells, k_max: int, seed: int, count: int) -> list[Fit]:
-    """Return the best solution found for each k, from random draws and from one another."""
+def _search(cells: Cells, k_max: int, seed: int, count: int) -> list[list[Fit]]:
+    """Return the finalists for each k, from random draws and from one another."""
     rng = np.random.default_rng(seed)
-    draws = [_draw(cells, k_max, rng) for _ in range(count)]
-    best = [_best_of(cells, (cells.X[draw[:k]] for draw in draws)) for k in range(1, k_max + 1)]
+    draws = [_draw(cells, k_max, rng, i % 2 * GREEDY) for i in range(count)]
+    found = [_finalists(cells, (cells.X[draw[:k]] for draw in draws)) for k in range(1, k_max + 1)]
     for i in range(1, k_max):
-        best[i] = min(best[i], _with_one_more(cells, best[i - 1]), key=_inertia)
+        found[i] = _leading([*found[i], *_with_one_more(cells, found[i - 1][0])])
     for i in range(k_max - 2, 0, -1):
-        best[i] = min(best[i], _with_one_less(cells, best[i + 1]), key=_inertia)
-    return best
+        found[i] = _leading([*found[i], *_with_one_less(cells, found[i + 1][0])])
+    return found
 
 
-def _best_of(cells: Cells, starts: Iterable[np.ndarray]) -> Fit:
-    """Iterate every start a little, the best of them to the end."""
+def _finalists(cells: Cells, starts: Iterable[np.ndarray]) -> list[Fit]:
+    """Iterate every start a little, and those that then lead to the end."""
     tried = [lloyd(cells, start, iterations=FIRST_ITERATIONS) for start in starts]
-    tried.sort(key=_inertia)
-    best = (lloyd(cells, f.centroids, tolerance=SEARCH_TOLERANCE) for f in tried[:FINALISTS])
-    return min(best, key=_inertia)
+    return _leading(
+        [lloyd(cells, f.centroids, tolerance=SEARCH_TOLERANCE) for f in _leading(tried)]
+    )
 
 
-def _draw(cells: Cells, k: int, rng: np.random.Generator) -> np.ndarray:
+def _leading(fits: list[Fit]) -> list[Fit]:
+    """Return the best few fits, best first, each solution once."""
+    by_inertia = {fit.inertia: fit for fit in fits}
+    return [by_inertia[inertia] for inertia in sorted(by_inertia)[:FINALISTS]]
+
+
+def _draw(cells: Cells, k: int, rng: np.random.Generator, greedy: int) -> np.ndarray:
     """Choose k cells, each with a chance in proportion to what it costs so far.
 
-    Greedy k-means++: of a few candidates at each step the one that lowers the cost most
-    (D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007).
+    k-means++ of D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA
+    2007; with `greedy` more candidates at each step, of which the one that lowers the cost most
+    is taken. Greedy draws start better, the others are more varied.
     """
     points = cells.scaled
-    candidates = 2 + int(np.log(k))
+    candidates = 1 + greedy
     chosen = [weighted_choice(cells.n, rng.random(1))[0]]
     squared = ((points - points[chosen[0]]) ** 2).sum(axis=1)
     while len(chosen) < k:
@@ -279,16 +294,16 @@ def _draw(cells: Cells, k: int, rng: np.random.Generator) -> np.ndarray:
     return np.array(chosen)
 
 
-def _with_one_more(cells: Cells, fit: Fit) -> Fit:
+def _with_one_more(cells: Cells, fit: Fit) -> list[Fit]:
     """Add a centroid to a solution, at each of the places where the cost is."""
     costs = cells.n * fit.distances**2
     places = weighted_choice(costs, (np.arange(SPLITS) + 0.5) / SPLITS)
     places = np.unique(np.append(places, costs.argmax()))
     starts = (np.vstack([fit.centroids, cells.X[place]]) for place in places)
-    return _best_of(cells, starts)
+    return _finalists(cells, starts)
 
 
-def _with_one_less(cells: Cells, fit: Fit) -> Fit:
+def _with_one_less(cells: Cells, fit: Fit) -> list[Fit]:
     """Take a centroid from a solution: each of those that would be missed least."""
     k = len(fit.centroids)
     centroids = fit.centroids / cells.scale
@@ -298,7 +313,7 @@ def _with_one_less(cells: Cells, fit: Fit) -> Fit:
         fit.labels, cells.n * (squared.min(axis=1) - fit.distances**2), minlength=k
     )
     starts = (np.delete(fit.centroids, j, axis=0) for j in np.argsort(missed)[:REMOVALS])
-    return _best_of(cells, starts)
+    return _finalists(cells, starts)
 
 
 def weighted_choice(weights: np.ndarray, at: np.ndarray) -> np.ndarray:
