@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from reclustering.features import SCHEMA
 
-CHUNK = 1_000_000
+CHUNK = 250_000
+"""Rows to a row group: the table is written batch by batch, as extraction does."""
+
 SHARES = np.array([31_675, 4_989, 671, 1]) / 37_336
 
 

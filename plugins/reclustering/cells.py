@@ -171,10 +171,10 @@ def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             table = con.read_parquet(str(features)).select(", ".join(COLUMNS))
             table.create_view("features")
-            some = con.execute("FROM features LIMIT 1").fetchall()
+            rows = count(con)
         except duckdb.Error as error:
             raise _unreadable(features, error) from error
-        if not some:
+        if rows == 0:
             raise BadInputError(
                 f"{features} has no rows; expected at least one customer. "
                 "Check that the store has sales before as_of, then clear extract_features."
@@ -183,6 +183,11 @@ def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield con
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
             raise _unreadable(features, error) from error
+
+
+def count(con: duckdb.DuckDBPyConnection) -> int:
+    """Return the number of customers, which a Parquet file knows without being read."""
+    return int(con.execute("SELECT count(*) FROM features").fetchall()[0][0])
 
 
 def query(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray]:
@@ -200,7 +205,7 @@ def _unreadable(features: Path, error: duckdb.Error) -> BadInputError:
 
 def _read(features: Path, scale: np.ndarray, budget: float) -> Cells:
     with scan(features) as con:
-        rows = con.execute("SELECT count(*) FROM features").fetchall()[0][0]
+        rows = count(con)
         width = _finest_width(con, scale, budget) if rows > budget else 0.0
         return _grid(con, scale, width, rows) if width else _distinct(con, scale)
 
@@ -235,9 +240,9 @@ def _grid(con: duckdb.DuckDBPyConnection, scale: np.ndarray, width: float, rows:
     spread[(lo == hi).all(axis=1)] = 0.0
     # A value that all customers of a cell share is kept to the last bit.
     X = np.where(lo == hi, lo, (index + offset) * edge)
-    cells = _ordered(Cells(X, n, lo, hi, spread, scale, width))
+    cells = Cells(X, n, lo, hi, spread, scale, width)
     at_origin = rows - cells.rows
-    return cells.join(_origin(cells, at_origin)) if at_origin else cells
+    return cells.join(_origin(cells, at_origin)) if at_origin else _ordered(cells)
 
 
 _GRID_COLUMNS = ("i", "lo", "hi", "sum")

@@ -152,7 +152,7 @@ def _point(cells: Cells, fit: Fit) -> dict[str, Any]:
     return {
         "k": len(fit.centroids),
         "inertia": fit.inertia,
-        "mean_distance": float(cells.n @ fit.distances) / cells.rows,
+        "mean_distance": float((cells.n * fit.distances).sum()) / cells.rows,
     }
 
 
