@@ -34,8 +34,10 @@ def print_report(
     )
     console.print()
     console.print(_cluster_table(clusters, features, compare_with_tutorial=compare_with_tutorial))
+    descriptions = Table.grid(padding=(0, 2))
     for one in clusters["clusters"]:
-        console.print(f"  {one['label']}  {one['description']}", highlight=False)
+        descriptions.add_row(str(one["label"]), one["description"])
+    console.print(descriptions)
     console.print(f"\nk = {elbow['k']}. {elbow['reason']} {elbow['disagreement']}", highlight=False)
     console.print(_list_sentence(target_list), highlight=False)
     console.print(f"{_delivery_sentence(delivery)}\n", highlight=False)
