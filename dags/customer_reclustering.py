@@ -38,13 +38,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import (
-    Param,
-    Variable,
-    dag,
-    task,
-    timezone,
-)
+from airflow.sdk import Param, Variable, dag, task, timezone
 
 from mail import SmtpMailer
 from orchestration import DEFAULT_ARGS, artifacts, whole_number
