@@ -46,16 +46,9 @@ def test_publishes_what_the_file_holds(ready: Store, old: Path) -> None:
     assert publish(ready.hook(), old, DAY, "run-1") == 300
     assert ready.published(DAY) == rows_of(old)
     assert ready.count("customer_clusters_staging") == 0
-    with ready.hook().read() as session:
-        row = session.query("runs/published_run", {"as_of": DAY})[0]
-    assert row == {
-        "as_of": DAY,
-        "run_id": "run-1",
-        "k": 4,
-        "customers": 300,
-        "features_sha256": "0" * 64,
-        "published_at": NOW.replace(tzinfo=None),
-    }
+    columns = "as_of, run_id, k, customers, features_sha256, published_at"
+    [row] = ready.run(f"SELECT {columns} FROM dbo.clustering_runs WHERE as_of = '{DAY}'")
+    assert tuple(row) == (DAY, "run-1", 4, 300, "0" * 64, NOW.replace(tzinfo=None))
 
 
 def test_publishing_again_replaces_the_day_and_no_other(ready: Store, old: Path, new: Path) -> None:
@@ -196,8 +189,8 @@ def test_killed_in_the_middle(ready: Store, old: Path, new: Path, point: str) ->
     assert Worker(publish_file, new, DAY, "run-2", point, "kill").finish() == -signal.SIGKILL
 
     whole, run_id = (new, "run-2") if point == "after commit" else (old, "run-1")
-    with ready.hook().read() as session:
-        assert session.query("runs/published_run", {"as_of": DAY})[0]["run_id"] == run_id
+    [row] = ready.run(f"SELECT run_id FROM dbo.clustering_runs WHERE as_of = '{DAY}'")
+    assert tuple(row) == (run_id,)
     assert ready.published(DAY) == rows_of(whole)
     assert ready.count("customer_clusters_staging") == 400
 
