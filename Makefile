@@ -12,10 +12,10 @@ help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
 run: $(VENV)/installed ## Run the whole DAG on the sample store (AS_OF=YYYY-MM-DD, PARAMS='{"k": 6}')
-	@AS_OF='$(AS_OF)' PARAMS='$(PARAMS)' $(PYTHON) -m quickstart.run
+	@AS_OF='$(AS_OF)' PARAMS='$(PARAMS)' $(PYTHON) -m quickstart.make_run
 
 ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same store
-	@$(PYTHON) -m quickstart.ui
+	@$(PYTHON) -m quickstart.make_ui
 
 test: $(VENV)/installed ## Run the tests
 	@$(PYTHON) -m pytest
@@ -34,7 +34,7 @@ bench: $(VENV)/installed ## Compare the clustering with the tutorial's and sciki
 	@$(PYTHON) -m benchmarks.clustering
 
 ledger: $(VENV)/installed ## What was mailed (ARGS=sent, doubt, all, "clear '<Message-ID>' --arrived")
-	@$(PYTHON) -m quickstart.ledger $(ARGS)
+	@$(PYTHON) -m quickstart.make_ledger $(ARGS)
 
 env: ## Write .env, the passwords of docker-compose.yaml
 	@$(BOOTSTRAP_PYTHON) -m quickstart.compose_env

@@ -100,7 +100,7 @@ def hundred_starts(features: Path) -> dict[str, Any]:
     import numpy as np
     from sklearn.cluster import KMeans
 
-    from reclustering.cells import summaries
+    from reclustering.clustering.cells import summaries
 
     *_, rows = summaries(features, np.ones(4))
     model, work_s = _timed(
@@ -114,16 +114,16 @@ def ours(features: Path) -> dict[str, Any]:
     import kneed  # noqa: F401 - imports are timed apart
     import scipy.spatial.distance  # noqa: F401
 
-    from reclustering.clusters import fit_clusters
-    from reclustering.elbow import choose_k
-    from reclustering.labels import write_labels
+    from reclustering.clustering.assignment import label_customers
+    from reclustering.clustering.clusters import cluster_customers
+    from reclustering.clustering.elbow import find_elbow
 
     labels = features.with_name("labels.parquet")
 
     def work() -> tuple[dict[str, Any], dict[str, Any]]:
-        elbow = choose_k(features, k=None, k_max=K_MAX, scaling="none", previous_k=None)
-        clusters = fit_clusters(features, k=K, scaling="none")
-        write_labels(features, clusters, labels)
+        elbow = find_elbow(features, k=None, k_max=K_MAX, scaling="none", previous_k=None)
+        clusters = cluster_customers(features, k=K, scaling="none")
+        label_customers(features, clusters, labels)
         return elbow, clusters
 
     (elbow, clusters), total_s = _timed(work)
@@ -142,8 +142,8 @@ def _parquet_seconds(features: Path, labels: Path) -> float:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from reclustering.features import FEATURES
-    from reclustering.labels import LABELS_SCHEMA, REPEATED
+    from reclustering.clustering.assignment import REPEATED
+    from reclustering.core.contracts import FEATURES, LABELS_SCHEMA
 
     def scan() -> None:
         sums = ", ".join(f'sum("{name}")' for name in FEATURES)
@@ -200,7 +200,7 @@ def _matrix(features: Path) -> Any:
     import numpy as np
     import pyarrow.parquet as pq
 
-    from reclustering.features import FEATURES
+    from reclustering.core.contracts import FEATURES
 
     table = pq.read_table(features, columns=list(FEATURES))
     return np.column_stack([table[name].to_numpy() for name in FEATURES]).astype(float)

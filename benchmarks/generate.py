@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reclustering.features import SCHEMA
+from reclustering.core.contracts import FEATURES_SCHEMA
 
 CHUNK = 250_000
 """Rows to a row group: the table is written batch by batch, as extraction does."""
@@ -24,7 +24,7 @@ SHARES = np.array([31_675, 4_989, 671, 1]) / 37_336
 def write_features(rows: int, out: Path, seed: int = 111) -> None:
     """Write a seeded features.parquet of `rows` customers to `out`."""
     rng = np.random.default_rng(seed)
-    with pq.ParquetWriter(out, SCHEMA) as writer:
+    with pq.ParquetWriter(out, FEATURES_SCHEMA) as writer:
         for first in range(0, rows, CHUNK):
             writer.write_table(_chunk(rng, first, min(CHUNK, rows - first)))
 
@@ -53,4 +53,4 @@ def _chunk(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
 
     columns = [np.arange(first + 1, first + rows + 1, dtype=np.int64)]
     columns += [np.round(ratios[:, j], 7) for j in range(3)]
-    return pa.table([*columns, frequency], schema=SCHEMA)
+    return pa.table([*columns, frequency], schema=FEATURES_SCHEMA)

@@ -22,11 +22,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from reclustering.publication import publish_labels
-from reclustering.run import Run
-from warehouse import Warehouse, connect
-from warehouse.mssql import MsSqlWarehouse
-from warehouse.schema import create_own_objects
+from reclustering.core.protocols import Warehouse
+from reclustering.core.run import Run
+from reclustering.labels.publication import publish_labels
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql import MsSqlWarehouse
+from reclustering.warehouse.schema import create_own_objects
 
 AS_OF = date(1900, 1, 1)
 EXECUTEMANY_ROWS = 20_000
@@ -48,7 +49,7 @@ def main(rows: int) -> None:
             sample = pq.read_table(labels).slice(0, EXECUTEMANY_ROWS)
             _report("executemany", sample.num_rows, _timed(lambda: _executemany(warehouse, sample)))
     with warehouse.transaction() as session:
-        for name in ("labels/delete_labels", "runs/delete_run"):
+        for name in ("labels/delete_labels", "labels/delete_run"):
             session.execute(name, {"as_of": AS_OF})
 
 

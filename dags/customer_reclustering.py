@@ -34,19 +34,18 @@ A backfill sends no mail unless `delivery` is `send`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Unpack, get_args
 
-from airflow.sdk import Param, Variable, dag, task, timezone
+from airflow.sdk import Context, Param, dag, task, timezone
 
-from mail import SmtpMailer
-from orchestration import DEFAULT_ARGS, artifacts, whole_number
 from reclustering import steps
-from reclustering.delivery import should_send
-from reclustering.run import Run, resolve_as_of
-from warehouse import connect
-from warehouse.schema import check_source, create_own_objects
+from reclustering.core.params import LARGEST_K, DeliveryMode, Scaling
+from reclustering.delivery.settings import should_send
+from reclustering.mail import SmtpMailer
+from reclustering.orchestration import DEFAULT_ARGS, current_run, first_run, mail_settings
+from reclustering.warehouse import connect
+from reclustering.warehouse.schema import create_own_objects, require_source
 
 PARAMS = {
     "as_of": Param(
@@ -61,21 +60,21 @@ PARAMS = {
         None,
         type=["null", "integer"],
         minimum=1,
-        maximum=40,
+        maximum=LARGEST_K,
         title="k",
-        description="Number of clusters, 1 to 40. Empty: chosen by the elbow.",
+        description=f"Number of clusters, 1 to {LARGEST_K}. Empty: chosen by the elbow.",
     ),
     "k_max": Param(
         19,
         type="integer",
         minimum=2,
-        maximum=40,
+        maximum=LARGEST_K,
         title="Largest k",
-        description="The elbow curve goes from 1 to this k (2 to 40).",
+        description=f"The elbow curve goes from 1 to this k (2 to {LARGEST_K}).",
     ),
     "scaling": Param(
         "none",
-        enum=["none", "standard", "robust"],
+        enum=[*get_args(Scaling)],
         title="Scaling",
         description="How features are weighed against each other. none: as they are, like the "
         "tutorial. standard: in standard deviations. robust: in interquartile ranges.",
@@ -84,7 +83,7 @@ PARAMS = {
         0,
         type="integer",
         minimum=0,
-        maximum=39,
+        maximum=LARGEST_K - 1,
         title="Target label",
         description="The cluster whose customers are listed. 0 is the group that returned least.",
     ),
@@ -98,7 +97,7 @@ PARAMS = {
     ),
     "delivery": Param(
         "auto",
-        enum=["auto", "send", "hold"],
+        enum=[*get_args(DeliveryMode)],
         title="Delivery",
         description="auto: send, but not from a backfill. send: send. hold: build all, send nothing.",
     ),
@@ -109,28 +108,6 @@ PARAMS = {
         description="Go on although a guard found the list too different from the last one.",
     ),
 }
-
-
-def run_of(context: Mapping[str, Any]) -> Run:
-    """Give the run that a task instance belongs to."""
-    dag_run = context["dag_run"]
-    return Run(
-        as_of=resolve_as_of(
-            context["params"]["as_of"],
-            data_interval_end=dag_run.data_interval_end,
-            run_after=dag_run.run_after,
-            now=datetime.now(UTC),
-            timezone=context["dag"].timezone,
-        ),
-        run_id=dag_run.run_id,
-        artifacts=artifacts(),
-    )
-
-
-def recipients_of(context: Mapping[str, Any]) -> list[str] | str | None:
-    """Give who gets the list: the param, else the Variable."""
-    recipients = context["params"]["recipients"]
-    return recipients or Variable.get("target_list_recipients", default=None)
 
 
 @dag(
@@ -146,58 +123,55 @@ def recipients_of(context: Mapping[str, Any]) -> list[str] | str | None:
 def customer_reclustering() -> None:
     """Wire the six tasks."""
 
-    @task
-    def extract_features(**context: Any) -> dict[str, Any]:
+    # One XCom for each task: `multiple_outputs` would push every key of its dict apart.
+    @task(multiple_outputs=False)
+    def extract_features(**context: Unpack[Context]) -> dict[str, Any]:
         warehouse = connect()
-        check_source(warehouse)
+        require_source(warehouse)
         create_own_objects(warehouse)
-        return steps.extract_features(warehouse, run_of(context))
+        return steps.extract_features(warehouse, first_run(context))
 
-    @task
-    def choose_k(**context: Any) -> dict[str, Any]:
+    @task(multiple_outputs=False)
+    def choose_k(**context: Unpack[Context]) -> dict[str, Any]:
         params = context["params"]
         return steps.choose_k(
             connect(),
-            run_of(context),
+            current_run(context),
             k=params["k"],
             k_max=params["k_max"],
             scaling=params["scaling"],
         )
 
-    @task
-    def fit_clusters(**context: Any) -> dict[str, Any]:
-        return steps.fit_clusters(connect(), run_of(context), scaling=context["params"]["scaling"])
+    @task(multiple_outputs=False)
+    def fit_clusters(**context: Unpack[Context]) -> dict[str, Any]:
+        scaling = context["params"]["scaling"]
+        return steps.fit_clusters(connect(), current_run(context), scaling=scaling)
 
-    @task
-    def write_labels(**context: Any) -> dict[str, Any]:
-        return steps.write_labels(connect(), run_of(context), now=datetime.now(UTC))
+    @task(multiple_outputs=False)
+    def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
+        return steps.write_labels(connect(), current_run(context), now=datetime.now(UTC))
 
-    @task
-    def build_target_list(**context: Any) -> dict[str, Any]:
+    @task(multiple_outputs=False)
+    def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params = context["params"]
         return steps.build_target_list(
             connect(),
-            run_of(context),
+            current_run(context),
             label=params["target_label"],
-            recipients=recipients_of(context),
+            recipients=mail_settings(params["recipients"]).recipients,
             accept_change=params["accept_change"],
         )
 
-    @task
-    def email_target_list(**context: Any) -> dict[str, Any]:
+    @task(multiple_outputs=False)
+    def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params = context["params"]
         return steps.email_target_list(
             connect(),
-            run_of(context),
+            current_run(context),
             SmtpMailer(),
+            mail_settings(params["recipients"]),
             label=params["target_label"],
-            recipients=recipients_of(context),
             send=should_send(params["delivery"], context["dag_run"].run_type),
-            released=Variable.get("target_list_released", default=None),
-            run_url=context["ti"].log_url.partition("/tasks/")[0],
-            store=Variable.get("store_name", default="The store"),
-            contact=Variable.get("target_list_contact", default=None),
-            max_attachment=whole_number("target_list_max_attachment", default=10_000_000),
             now=datetime.now(UTC),
         )
 

@@ -20,9 +20,10 @@ from typing import Any
 
 from airflow.sdk import dag, task, timezone
 
-from orchestration import DEFAULT_ARGS, artifacts, whole_number
-from reclustering import retention
-from warehouse import connect
+from reclustering.labels.history import prune_labels as prune
+from reclustering.orchestration import DEFAULT_ARGS, artifacts, whole_number
+from reclustering.target_list import retention
+from reclustering.warehouse import connect
 
 
 @dag(
@@ -37,7 +38,7 @@ from warehouse import connect
 def customer_reclustering_retention() -> None:
     """Wire the two tasks; neither waits for the other."""
 
-    @task
+    @task(multiple_outputs=False)
     def delete_address_files() -> dict[str, Any]:
         return retention.delete_address_files(
             artifacts(),
@@ -45,9 +46,9 @@ def customer_reclustering_retention() -> None:
             now=datetime.now(UTC),
         )
 
-    @task
+    @task(multiple_outputs=False)
     def prune_labels() -> dict[str, Any]:
-        return retention.prune_labels(
+        return prune(
             connect(),
             days=whole_number("label_history_days", default=730),
             today=datetime.now(UTC).date(),

@@ -21,10 +21,10 @@ from airflow.sdk import BaseHook, Connection
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from quickstart.load_sample import load_sample
-from reclustering.errors import TerminalError, TransientError
-from warehouse import connect
-from warehouse.mssql import MsSqlSession, MsSqlWarehouse
-from warehouse.schema import check_source, create_own_objects
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql import MsSqlSession, MsSqlWarehouse
+from reclustering.warehouse.schema import create_own_objects, require_source
 
 ROLE = "customer_reclustering"
 """The role that include/sql/admin/create_role.sql creates."""
@@ -71,7 +71,7 @@ def initialise(promised: Connection, *, administrator: tuple[str, str], backup: 
     wait_for(database)
     create_tables(database)
     let_in(database, promised)
-    check_source(connect(promised.conn_id))
+    require_source(connect(promised.conn_id))
     print(f"{promised.login} can use {database.target}.")
 
 
@@ -116,7 +116,7 @@ def create_tables(database: MsSqlWarehouse) -> None:
             session.execute("admin/allow_snapshot_isolation")
         except TerminalError as error:
             print(f"Runs will read without a snapshot. {error}")
-        present = {row["table_name"].lower() for row in session.query("catalog/objects")}
+        present = {row["table_name"].lower() for row in session.query("warehouse/objects")}
     if not present:
         load_sample(database)
     # Loading starts with the suppressions' table, and the other tables of ours come after it.

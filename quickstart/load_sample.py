@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from quickstart import sample_store
-from reclustering.errors import TerminalError, TransientError
-from warehouse import Warehouse, connect
-from warehouse.mssql import MsSqlWarehouse
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Warehouse
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql import MsSqlWarehouse
 
 BATCH_ROWS = 20_000
 """Rows between two signs of progress."""
@@ -42,7 +43,7 @@ def load_sample(warehouse: Warehouse) -> None:
     """
     tables = sample_store.tables()
     with warehouse.transaction(lock="sample") as session:
-        present = {row["table_name"].lower() for row in session.query("catalog/objects")}
+        present = {row["table_name"].lower() for row in session.query("warehouse/objects")}
         if taken := sorted(present & tables.keys()):
             raise TerminalError(
                 f"The database has {', '.join(f'dbo.{name}' for name in taken)} already. They are left "

@@ -12,15 +12,8 @@ from rich.table import Table
 
 from quickstart.environment import PROJECT
 from quickstart.sample_store import TUTORIAL
-from reclustering.features import FEATURES
-from reclustering.run import folder_name
-
-REASONS = {
-    "no_address": "without an address",
-    "malformed": "with a malformed address",
-    "duplicate_address": "sharing another customer's address",
-    "suppressed": "suppressed",
-}
+from reclustering.core.contracts import EXCLUSIONS, FEATURES
+from reclustering.core.run import folder_name
 
 
 def print_report(
@@ -74,7 +67,7 @@ def _cluster_table(
 
 def _list_sentence(target_list: dict[str, Any]) -> str:
     excluded = ", ".join(
-        f"{count:,} {REASONS[reason]}" for reason, count in target_list["excluded"].items()
+        f"{count:,} ({EXCLUSIONS[reason]})" for reason, count in target_list["excluded"].items()
     )
     return (
         f"The target list has {target_list['customers']:,} of the {target_list['cluster_size']:,} "

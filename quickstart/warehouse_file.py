@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from quickstart import sample_store
-from warehouse.duckdb import translate
+from reclustering.core.statements import for_duckdb
 
 
 def create_warehouse(path: Path) -> None:
@@ -19,6 +19,6 @@ def create_warehouse(path: Path) -> None:
         connection.execute("CREATE SCHEMA dbo")
         for name, rows in sample_store.tables().items():
             folder = "schema" if name == "email_suppressions" else "sample"
-            connection.execute(translate(f"{folder}/{name}"))
+            connection.execute(for_duckdb(f"{folder}/{name}"))
             connection.from_arrow(rows).insert_into(f"dbo.{name}")
     scratch.replace(path)

@@ -1,52 +1,5 @@
-"""Feature tables to cluster."""
+"""The fixtures of these tests."""
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
+from tests.clustering.tables import table
 
-from reclustering.features import SCHEMA
-
-
-def save(path, X, customers=None):
-    """Write the rows of X as a features.parquet."""
-    X = np.asarray(X, dtype=float)
-    customers = np.arange(1, len(X) + 1) if customers is None else customers
-    columns = [pa.array(customers), *(pa.array(x) for x in X[:, :3].T)]
-    columns.append(pa.array(X[:, 3].astype(np.int64)))
-    pq.write_table(pa.table(columns, schema=SCHEMA), path)
-    return path
-
-
-@pytest.fixture
-def table(tmp_path):
-    """Return a function that writes rows to a features.parquet and gives its path."""
-    return lambda X, name="features.parquet", **kw: save(tmp_path / name, X, **kw)
-
-
-def returns(rows, seed=0):
-    """Return features shaped like the tutorial's: most rows zero, continuous ratios, one outlier."""
-    rng = np.random.default_rng(seed)
-    X = np.zeros((rows, 4))
-    some = rng.random(rows) < 0.2
-    n = int(some.sum())
-    X[some, :3] = np.round(np.sort(rng.beta(2, 1, (n, 3)), axis=1)[:, ::-1], 7)
-    X[some, 3] = rng.geometric(0.6, n)
-    X[-1] = [1, 2, 108.719154, 1]
-    return X
-
-
-SHAPES = {
-    "returns": lambda rng: returns(4_000, seed=3),
-    "uniform": lambda rng: np.column_stack([rng.random((3_000, 3)), rng.integers(0, 2, 3_000)]),
-    "a million": lambda rng: np.column_stack(
-        [rng.random(3_000), rng.random(3_000) * 1e6, rng.random(3_000), rng.geometric(0.5, 3_000)]
-    ),
-    "a thousandth": lambda rng: np.column_stack(
-        [rng.beta(2, 5, (3_000, 3)) / 1e3, np.zeros(3_000)]
-    ),
-    "heavy tails": lambda rng: np.column_stack(
-        [np.minimum(rng.lognormal(2, 2.5, (3_000, 3)), 1e6), rng.geometric(0.5, 3_000)]
-    ),
-    "few values": lambda rng: rng.integers(0, 4, (3_000, 4)) / [3, 3, 3, 1],
-}
+__all__ = ["table"]

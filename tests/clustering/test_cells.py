@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from reclustering import cells as module
-from reclustering.cells import coarsen, read_members, summaries
-from reclustering.errors import BadInputError
-from tests.clustering.conftest import SHAPES, returns
+from reclustering.clustering import cells as module
+from reclustering.clustering.cells import coarsen, read_members, summaries
+from reclustering.core.errors import BadInputError
+from tests.clustering.tables import SHAPES, returns
 
 ONE = np.ones(4)
 PARTS = ("X", "n", "lo", "hi", "spread")

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reclustering.continuity import compare
+from reclustering.clustering.continuity import compare_with_previous
 
 
 def write(path, labels):
     columns = [pa.array(list(labels), pa.int64()), pa.array(list(labels.values()), pa.uint8())]
-    pq.write_table(pa.table(columns, names=["customer", "cluster"]), path)
+    pq.write_table(pa.table(columns, names=["customer", "label"]), path)
     return path
 
 
@@ -29,11 +29,8 @@ def compared(tmp_path):
     before = write(tmp_path / "before.parquet", {1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1, 7: 1})
     now = write(tmp_path / "now.parquet", {1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 2, 8: 0})
     previous = {"as_of": "2003-01-01", "run_id": "r", "k": 2, "clusters": clusters(0, 3)}
-    result = compare(
-        clusters={"k": 3, "clusters": clusters(0, 0.5, 4)},
-        labels=now,
-        previous_clusters=previous,
-        previous_labels=before,
+    result = compare_with_previous(
+        {"k": 3, "clusters": clusters(0, 0.5, 4)}, now, previous | {"labels": before}
     )
     return json.loads(json.dumps(result, allow_nan=False))
 
@@ -68,22 +65,15 @@ def test_changed_is_relative_to_the_counterpart(compared):
 
 def test_the_first_run_says_so(tmp_path):
     now = write(tmp_path / "now.parquet", {1: 0})
-    result = compare(
-        clusters={"k": 1, "clusters": clusters(0)},
-        labels=now,
-        previous_clusters=None,
-        previous_labels=None,
-    )
+    result = compare_with_previous({"k": 1, "clusters": clusters(0)}, now, None)
     assert result["first_run"]
     assert result["summary"].startswith("First run")
 
 
 def test_no_customer_in_common(tmp_path):
     before, now = write(tmp_path / "a.parquet", {1: 0}), write(tmp_path / "b.parquet", {2: 0})
-    result = compare(
-        clusters={"k": 1, "clusters": clusters(0)},
-        labels=now,
-        previous_clusters={"as_of": "2003-01-01", "run_id": "r", "k": 1, "clusters": clusters(0)},
-        previous_labels=before,
+    previous = {"as_of": "2003-01-01", "run_id": "r", "k": 1, "clusters": clusters(0)}
+    result = compare_with_previous(
+        {"k": 1, "clusters": clusters(0)}, now, previous | {"labels": before}
     )
     assert (result["in_both"], result["changed"], result["pairs"]) == (0, 0, [])

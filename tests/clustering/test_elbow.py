@@ -9,9 +9,9 @@ import pytest
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from reclustering.elbow import choose_k, find_knee
-from reclustering.errors import BadInputError
-from tests.clustering.conftest import returns
+from reclustering.clustering.elbow import find_elbow, find_knee
+from reclustering.core.errors import BadInputError
+from tests.clustering.tables import returns
 
 
 def blobs(k, each=30):
@@ -23,7 +23,7 @@ def blobs(k, each=30):
 
 
 def choose(path, **given):
-    result = choose_k(
+    result = find_elbow(
         path, **{"k": None, "k_max": 9, "scaling": "none", "previous_k": None} | given
     )
     return json.loads(json.dumps(result, allow_nan=False))
@@ -33,7 +33,7 @@ def test_the_knee_is_the_number_of_groups(table):
     result = choose(table(blobs(3)))
     assert (result["k"], result["method"], result["knee"]) == (3, "knee", 3)
     assert result["reason"] == "The curve bends most at k = 3."
-    assert {name: one["k"] for name, one in result["opinions"].items()} == {
+    assert {name: one["k"] for name, one in result["indices"].items()} == {
         "calinski_harabasz": 3,
         "davies_bouldin": 3,
         "silhouette": 3,
@@ -148,12 +148,12 @@ def test_the_tasks_do_not_import_what_they_do_not_use(table, tmp_path):
     code = """
 import sys
 from pathlib import Path
-from reclustering.clusters import fit_clusters
-from reclustering.labels import write_labels
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.assignment import label_customers
 
 features, labels = map(Path, sys.argv[1:])
-write_labels(features, fit_clusters(features, k=3, scaling="standard"), labels)
-from reclustering import elbow
+label_customers(features, cluster_customers(features, k=3, scaling="standard"), labels)
+from reclustering.clustering import elbow
 
 print(*sys.modules)
 """

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from reclustering.cells import Cells, summaries
-from reclustering.clusters import EFFORT
-from reclustering.errors import BadInputError
-from reclustering.kmeans import lloyd, nearest, solve
-from tests.clustering.conftest import SHAPES
+from reclustering.clustering.cells import Cells, summaries
+from reclustering.clustering.clusters import EFFORT
+from reclustering.clustering.kmeans import lloyd, nearest, solve
+from reclustering.core.errors import BadInputError
+from tests.clustering.tables import SHAPES
 
 ONE = np.ones(4)
 

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from reclustering.clusters import fit_clusters
-from reclustering.elbow import choose_k
-from reclustering.plots import write_clusters_plot, write_elbow_plot
-from tests.clustering.conftest import returns
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.elbow import find_elbow
+from reclustering.clustering.plots import write_clusters_plot, write_elbow_plot
+from tests.clustering.tables import returns
 
 
 @pytest.mark.parametrize("X", [returns(500), np.zeros((3, 4)), returns(500) * [1, 1, 1e6, 1]])
 def test_plots_of_any_result(table, tmp_path, X):
     path, out = table(X), tmp_path / "plot.png"
-    elbow = choose_k(path, k=None, k_max=19, scaling="none", previous_k=None)
+    elbow = find_elbow(path, k=None, k_max=19, scaling="none", previous_k=None)
     write_elbow_plot(elbow, out)
     assert out.read_bytes().startswith(b"\x89PNG")
-    clusters = fit_clusters(path, k=elbow["k"], scaling="none")
+    clusters = cluster_customers(path, k=elbow["k"], scaling="none")
     write_clusters_plot(clusters, out)
     assert out.read_bytes().startswith(b"\x89PNG")
     for one in clusters["clusters"]:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import RobustScaler, StandardScaler
 
-from reclustering.errors import BadInputError
-from reclustering.scaling import fit_scaling, quantiles, scale_of
-from tests.clustering.conftest import SHAPES
+from reclustering.clustering.scaling import fit_scaling, quantiles, scale_of
+from reclustering.core.errors import BadInputError
+from tests.clustering.tables import SHAPES
 
 
 def center_of(scaling):

@@ -17,9 +17,9 @@ from jsonschema.validators import validator_for
 
 from quickstart.compose_env import BACKUPS
 from quickstart.environment import PROJECT
-from reclustering.errors import TerminalError
+from reclustering.core.errors import TerminalError
+from reclustering.warehouse.mssql import connection_keywords
 from tests.compose.deployment import VARIABLE, Deployment, is_ignored, texts
-from warehouse.mssql import connection_keywords
 
 Rule = Callable[[Deployment], Iterator[str]]
 RULES: list[Rule] = []

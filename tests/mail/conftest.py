@@ -1,1 +1,5 @@
-from tests.mail.servers import script  # noqa: F401
+"""The fixtures that these tests share with those of other rooms."""
+
+from tests.smtp_servers import script
+
+__all__ = ["script"]

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mail import SmtpMailer
-from reclustering.delivery import NotAcceptedError, UnansweredError
-from reclustering.errors import TerminalError
-from tests.mail.servers import DROP, HANG, Script, connection_uri, serve
+from reclustering.core.errors import TerminalError
+from reclustering.delivery.sending import NotAcceptedError, UnansweredError
+from reclustering.mail import SmtpMailer
+from tests.smtp_servers import DROP, HANG, Script, connection_uri, serve
 
 TO = "marketing@example.com"
 MAIL = b"Subject: a list\r\n\r\n.starts with a dot\r\n..and two\r\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from mail import SmtpMailer
-from reclustering.errors import TerminalError
-from tests.target_list.world import NEXT, Person, people, read_json
+from reclustering.core.errors import TerminalError
+from reclustering.mail import SmtpMailer
+from tests.world import NEXT, Person, people, read_json
 
 
 def guards(built: dict) -> list[str]:

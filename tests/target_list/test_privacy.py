@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mail import SmtpMailer
-from reclustering.errors import TerminalError
-from tests.mail.servers import DROP
-from tests.target_list.world import Person
+from reclustering.core.errors import TerminalError
+from reclustering.mail import SmtpMailer
+from tests.smtp_servers import DROP
+from tests.world import Person
 
 PERSON = Person(1, "zebedee.quux@wobble.example", first="Zebedee", last="Quux")
 DIRT = [

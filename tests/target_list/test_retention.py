@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from reclustering.retention import delete_address_files, prune_labels
-from reclustering.run import Run
-from reclustering.target_list import CSV_HEADER
-from tests.target_list.world import AS_OF, NOW, people
+from reclustering.core.run import Run
+from reclustering.labels.history import prune_labels
+from reclustering.target_list.list_file import CSV_HEADER
+from reclustering.target_list.retention import delete_address_files
+from tests.world import AS_OF, NOW, people
 
 OLD = NOW - timedelta(days=31)
 

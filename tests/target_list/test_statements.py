@@ -6,30 +6,31 @@ from datetime import date, timedelta
 
 import pytest
 
-from reclustering import list_guards, retention, target_list
-from reclustering.ledger import Ledger, ListKey, clear_doubt, read_ledger
-from reclustering.run import Run
-from tests.target_list.world import AS_OF, MARKETING, NEXT, NOW
-from tests.warehouse.conftest import store  # noqa: F401
-from tests.warehouse.store import make_run, publish, write_labels_file
-from warehouse.schema import create_own_objects
+from reclustering.core.run import Run
+from reclustering.delivery.ledger import Ledger, ListKey, clear_doubt, read_ledger
+from reclustering.labels.history import prune_labels
+from reclustering.target_list import candidates, guards
+from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
+from reclustering.warehouse.schema import create_own_objects
+from tests.stores import make_run, publish, write_labels_file
+from tests.world import AS_OF, MARKETING, NEXT, NOW
 
 KEY = ListKey(AS_OF, 0, "ab" * 32)
 
 
 @pytest.fixture
-def hook(store):  # noqa: F811
+def hook(store):
     store.create_source()
     hook = store.hook()
     create_own_objects(hook)
     return hook
 
 
-def listed(hook, run: Run) -> target_list.TargetList:
-    return target_list.load_candidates(hook, run, 0, target_list.load_opt_outs(hook))
+def listed(hook, run: Run) -> candidates.TargetList:
+    return candidates.load_candidates(hook, run, 0, load_opt_outs(hook))
 
 
-def test_the_list(store, hook, tmp_path):  # noqa: F811
+def test_the_list(store, hook, tmp_path):
     days = [date(2023, 12, 30) + timedelta(days=i) for i in range(3)]
     store.insert("date_dim", list(enumerate(days, start=1)))
     store.insert(
@@ -71,14 +72,14 @@ def test_the_list(store, hook, tmp_path):  # noqa: F811
     one, two = chosen.entries
     assert (one.email, one.last_purchase, one.orders) == ("One@example.com", days[1], 2)
     assert (two.email, two.last_purchase, two.orders) == ("two@example.com", None, 2)
-    target_list.check_whole(chosen, labels, label=0, size=6)
+    candidates.require_whole_cluster(chosen, labels, label=0, size=6)
 
 
-def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):  # noqa: F811
+def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):
     store.insert("customer", [(4, "Mr.", "Bo", "Oz", "Four@example.com")])
     store.insert("email_suppressions", [(None, 4, "asked", None)])
-    opt_outs = target_list.load_opt_outs(hook)
-    assert opt_outs == target_list.OptOuts(1, frozenset({4}), frozenset({"four@example.com"}))
+    opt_outs = load_opt_outs(hook)
+    assert opt_outs == OptOuts(1, frozenset({4}), frozenset({"four@example.com"}))
 
 
 def test_the_ledger(hook):
@@ -86,14 +87,14 @@ def test_the_ledger(hook):
     (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
     assert ledger.enter([MARKETING], customers=7, sender="other@example.org") == [row]
     assert (row.state, row.attempts) == ("pending", 0)
-    assert list_guards.last_mailed(hook, make_run(NEXT), 0) is None
+    assert guards.last_mailed(hook, make_run(NEXT), 0) is None
 
     assert ledger.claim(row)
     assert not ledger.claim(row)
     assert ledger.state(MARKETING) == "sending"
-    assert list_guards.last_mailed(hook, make_run(NEXT), 0) == AS_OF
-    assert list_guards.last_mailed(hook, make_run(AS_OF), 0) is None
-    assert list_guards.last_mailed(hook, make_run(NEXT), 1) is None
+    assert guards.last_mailed(hook, make_run(NEXT), 0) == AS_OF
+    assert guards.last_mailed(hook, make_run(AS_OF), 0) is None
+    assert guards.last_mailed(hook, make_run(NEXT), 1) is None
 
     clear_doubt(hook, row.message_id, arrived=False, now=NOW)
     assert ledger.state(MARKETING) == "pending"
@@ -110,7 +111,7 @@ def test_the_ledger(hook):
     assert other.corrects()
 
 
-def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):  # noqa: F811
+def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):
     labels = write_labels_file(tmp_path / "labels.parquet", 3)
     for day in (AS_OF - timedelta(days=1), AS_OF, NEXT):
         publish(hook, labels, day, run_id=f"run-{day}")
@@ -120,7 +121,7 @@ def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):  # 
         (AS_OF, "run-2024-01-01"),
         (AS_OF - timedelta(days=1), "run-2023-12-31"),
     ]
-    assert retention.prune_labels(hook, days=1, today=NEXT)["deleted"] == 3
-    assert retention.prune_labels(hook, days=1, today=NEXT + timedelta(days=99))["deleted"] == 3
+    assert prune_labels(hook, days=1, today=NEXT)["deleted"] == 3
+    assert prune_labels(hook, days=1, today=NEXT + timedelta(days=99))["deleted"] == 3
     assert store.count("customer_clusters") == 3
     assert store.count("clustering_runs") == 3

@@ -13,11 +13,10 @@ import mssql_python
 import pyarrow as pa
 import pytest
 
-from reclustering.errors import TerminalError, TransientError
-from tests.warehouse.conftest import requires_mssql
-from tests.warehouse.store import DuckDBStore, MsSqlStore, Store
-from warehouse import connect
-from warehouse.mssql_errors import TERMINAL_ERRORS, TRANSIENT_ERRORS, translated_errors
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql_errors import TERMINAL_ERRORS, TRANSIENT_ERRORS, translated_errors
+from tests.stores import DuckDBStore, MsSqlStore, Store, requires_mssql
 
 ON_MSSQL = pytest.mark.parametrize("store", [requires_mssql], indirect=True)
 ON_DUCKDB = pytest.mark.parametrize("store", ["duckdb"], indirect=True)
@@ -28,7 +27,7 @@ Statement = Callable[[str], str]
 @pytest.fixture
 def statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Statement:
     """Make a statement of a text; give its name."""
-    monkeypatch.setattr("warehouse.statements.SQL_FOLDER", tmp_path)
+    monkeypatch.setattr("reclustering.core.statements.SQL_FOLDER", tmp_path)
 
     def make(text: str) -> str:
         path = tmp_path / f"statement_{abs(hash((tmp_path, text)))}.sql"
@@ -241,7 +240,7 @@ def test_a_missing_file_is_terminal(store: DuckDBStore) -> None:
 def test_a_file_that_stays_locked_is_transient(
     store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.duckdb.LOCK_TIMEOUT", 0.5)
+    monkeypatch.setattr("reclustering.warehouse.duckdb.LOCK_TIMEOUT", 0.5)
     script = f"import duckdb; c = duckdb.connect({str(store.path)!r}); print('open'); input()"
     with subprocess.Popen(
         [sys.executable, "-uc", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -282,7 +281,7 @@ def test_a_wrong_password_is_terminal_and_not_told(store: MsSqlStore, other_uri:
 def test_a_server_that_does_not_answer_is_transient(
     store: MsSqlStore, other_uri: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.mssql.LOGIN_TIMEOUT", 1)
+    monkeypatch.setattr("reclustering.warehouse.mssql.LOGIN_TIMEOUT", 1)
     other_uri(f":{store.port}/", ":1/")
     with pytest.raises(TransientError, match=r",1, database"):
         connect().get_conn()
@@ -300,7 +299,7 @@ def test_the_certificate_is_verified(store: MsSqlStore, monkeypatch: pytest.Monk
 def test_a_lock_that_is_held_for_too_long_is_transient(
     store: MsSqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.mssql.LOCK_TIMEOUT", 1)
+    monkeypatch.setattr("reclustering.warehouse.mssql.LOCK_TIMEOUT", 1)
     with (
         store.hook().transaction(lock="day"),
         store.hook().transaction(lock="another day"),
@@ -314,7 +313,7 @@ def test_a_lock_that_is_held_for_too_long_is_transient(
 def test_the_lock_is_free_after_an_error(
     store: MsSqlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("warehouse.mssql.LOCK_TIMEOUT", 1)
+    monkeypatch.setattr("reclustering.warehouse.mssql.LOCK_TIMEOUT", 1)
     with pytest.raises(KeyError), store.hook().transaction(lock="day"):
         raise KeyError
     with store.hook().transaction(lock="day"):

@@ -7,9 +7,9 @@ import logging
 import pytest
 from airflow.sdk import Connection
 
-from reclustering.errors import TerminalError
-from warehouse import connect
-from warehouse.mssql import EXTRAS, MsSqlWarehouse, connection_keywords
+from reclustering.core.errors import TerminalError
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql import EXTRAS, MsSqlWarehouse, connection_keywords
 
 URI = "mssql://etl:s3cret%3B%7Dcanary@db.example:1433/shop"
 

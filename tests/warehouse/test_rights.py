@@ -12,14 +12,19 @@ import pytest
 from upath import UPath
 
 from reclustering import steps
-from reclustering.errors import TerminalError
-from reclustering.run import Run
-from tests.warehouse.conftest import requires_mssql
-from tests.warehouse.store import MsSqlStore, publish, rows_of, write_labels_file
-from warehouse import Warehouse, connect
-from warehouse.mssql import MsSqlSession, MsSqlWarehouse
-from warehouse.schema import OWN_OBJECTS, SOURCE_COLUMNS, check_source, create_own_objects
-from warehouse.statements import SQL_FOLDER
+from reclustering.core.errors import TerminalError
+from reclustering.core.protocols import Warehouse
+from reclustering.core.run import Run
+from reclustering.core.statements import SQL_FOLDER
+from reclustering.warehouse import connect
+from reclustering.warehouse.mssql import MsSqlSession, MsSqlWarehouse
+from reclustering.warehouse.schema import (
+    OWN_OBJECTS,
+    SOURCE_COLUMNS,
+    create_own_objects,
+    require_source,
+)
+from tests.stores import MsSqlStore, publish, requires_mssql, rows_of, write_labels_file
 
 LOGIN, PASSWORD, ROLE = "reclustering_test_login", "Not-so-s3cret!", "customer_reclustering"
 
@@ -82,7 +87,7 @@ def test_the_role_is_enough_and_nothing_else_is_allowed(
 ) -> None:
     day = date(2024, 1, 1)
     store.insert("store_sales", [(1, None, 1, 1, 10.0)])
-    check_source(restricted)
+    require_source(restricted)
     create_own_objects(restricted)
     steps.extract_features(restricted, Run(day, "run", UPath(tmp_path)))
     labels = write_labels_file(tmp_path / "labels.parquet", 100)
@@ -90,7 +95,7 @@ def test_the_role_is_enough_and_nothing_else_is_allowed(
     publish(restricted, labels, day)
     assert store.published(day) == rows_of(labels)
 
-    monkeypatch.setattr("warehouse.statements.SQL_FOLDER", tmp_path)
+    monkeypatch.setattr("reclustering.core.statements.SQL_FOLDER", tmp_path)
     for number, forbidden in enumerate(
         [
             "DELETE FROM dbo.store_sales",

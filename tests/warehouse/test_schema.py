@@ -6,10 +6,10 @@ from datetime import date
 
 import pytest
 
-from reclustering.errors import BadInputError, TerminalError
-from tests.warehouse.store import OWN, Store
-from tests.warehouse.worker import Worker, create
-from warehouse.schema import check_source, create_own_objects
+from reclustering.core.errors import BadInputError, TerminalError
+from reclustering.warehouse.schema import create_own_objects, require_source
+from tests.labels.worker import Worker, create
+from tests.stores import OWN, Store
 
 
 def objects(store: Store) -> dict[str, str]:
@@ -60,7 +60,8 @@ def test_what_another_run_created_meanwhile_is_kept(
 
 def test_a_failed_creation_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "warehouse.schema.OWN_OBJECTS", {"clustering_runs": "BASE TABLE", "nowhere": "BASE TABLE"}
+        "reclustering.warehouse.schema.OWN_OBJECTS",
+        {"clustering_runs": "BASE TABLE", "nowhere": "BASE TABLE"},
     )
     with pytest.raises(FileNotFoundError, match="nowhere"):
         create_own_objects(store.hook())
@@ -80,12 +81,12 @@ def test_the_tutorials_table_is_left_as_it_is(store: Store) -> None:
 
 def test_the_source_is_complete(store: Store) -> None:
     store.create_source()
-    check_source(store.hook())
+    require_source(store.hook())
 
 
 def test_every_missing_table_and_column_is_named(store: Store) -> None:
     store.create_source()
     store.run("DROP TABLE dbo.customer", "ALTER TABLE dbo.store_sales DROP COLUMN ss_net_paid")
     with pytest.raises(BadInputError) as error:
-        check_source(store.hook())
+        require_source(store.hook())
     assert "lacks column dbo.store_sales.ss_net_paid, table dbo.customer, or" in str(error.value)

@@ -8,10 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from reclustering.errors import TerminalError
-from warehouse.duckdb import translate
-from warehouse.mssql import bind
-from warehouse.statements import SQL_FOLDER, read_statement
+from reclustering.core.errors import TerminalError
+from reclustering.core.statements import SQL_FOLDER, for_duckdb, read_statement
+from reclustering.warehouse.mssql import bind
 
 # The scripts for the administrator of a SQL Server never go to DuckDB.
 NAMES = sorted(
@@ -23,7 +22,7 @@ NAMES = sorted(
 
 @pytest.fixture
 def text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> object:
-    monkeypatch.setattr("warehouse.statements.SQL_FOLDER", tmp_path)
+    monkeypatch.setattr("reclustering.core.statements.SQL_FOLDER", tmp_path)
 
     def make(sql: str) -> str:
         name = re.sub(r"\W", "_", request.node.name)
@@ -40,7 +39,7 @@ def test_every_statement_has_a_header(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_statement_is_one_for_duckdb(name: str) -> None:
-    assert len(duckdb.extract_statements(translate(name))) == 1
+    assert len(duckdb.extract_statements(for_duckdb(name))) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,7 +82,7 @@ def test_a_value_without_a_place_is_refused(text: object) -> None:
 
 
 def test_types_keep_their_width_on_duckdb() -> None:
-    sql = translate("schema/customer_clusters")
+    sql = for_duckdb("schema/customer_clusters")
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA dbo")
         connection.execute(sql)

@@ -16,11 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from reclustering import steps
-from reclustering.errors import TransientError
-from reclustering.run import Run
-from tests.warehouse.conftest import requires_mssql
-from tests.warehouse.store import MsSqlStore, Store
-from warehouse import connect
+from reclustering.core.errors import TransientError
+from reclustering.core.run import Run
+from reclustering.warehouse import connect
+from tests.stores import MsSqlStore, Store, requires_mssql
 
 ON_MSSQL = pytest.mark.parametrize("store", [requires_mssql], indirect=True)
 AS_OF = date(2024, 1, 1)
@@ -70,13 +69,13 @@ def test_batches_are_bounded(store: Store) -> None:
 MEASURE = """
 import sys
 from pathlib import Path
-import warehouse.statements
-from warehouse import connect
+import reclustering.core.statements
+from reclustering.warehouse import connect
 
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
 
-warehouse.statements.SQL_FOLDER = Path(sys.argv[1])
+reclustering.core.statements.SQL_FOLDER = Path(sys.argv[1])
 with connect().read() as session:
     session.query("warm_up")
     before = peak()
@@ -127,7 +126,7 @@ def test_without_snapshot_isolation_a_change_between_is_noticed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     load_shop(store, 1_000)
-    monkeypatch.setattr("warehouse.mssql._SNAPSHOT_STATE", "SELECT 0")
+    monkeypatch.setattr("reclustering.warehouse.mssql._SNAPSHOT_STATE", "SELECT 0")
     write_features = steps.write_features
 
     def write_after_a_sale_is_gone(*arguments: object, **named: object) -> str:

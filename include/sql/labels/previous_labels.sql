@@ -5,6 +5,6 @@ Grain       One row per customer.
 */
 SELECT
     cc.customer,
-    cc.cluster
+    cc.cluster AS label
 FROM dbo.customer_clusters AS cc
 WHERE cc.as_of = @as_of

@@ -1,0 +1,39 @@
+"""What people do by hand, where Airflow runs and with `plugins` on the path.
+
+    python -m reclustering ledger doubt
+
+It works on the warehouse that the Airflow connection `warehouse` names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.delivery.ledger_command import add_ledger_command
+from reclustering.warehouse import connect
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; give the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m reclustering", description=__doc__)
+    rooms = parser.add_subparsers(required=True)
+    add_ledger_command(
+        rooms.add_parser("ledger", help="what was mailed, what is in doubt; clear the doubt")
+    )
+    options = parser.parse_args(arguments)
+    try:
+        print(options.command(connect(), options))  # noqa: T201
+    except (TerminalError, TransientError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # Outside a task, Airflow looks for connections in its database only if it is told to be a server.
+    os.environ.setdefault("_AIRFLOW_PROCESS_CONTEXT", "server")
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From the feature table to clusters: how many, which, and who is in them."""

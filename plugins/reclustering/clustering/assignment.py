@@ -1,0 +1,105 @@
+"""Who is in which cluster: the label of every customer, streamed from one Parquet file to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reclustering.clustering.kmeans import nearest
+from reclustering.clustering.scaling import scale_of
+from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA, LABELS_SCHEMA
+from reclustering.core.errors import BadInputError
+
+REPEATED = ["frequency", "label"]
+"""Columns of few values: a dictionary of the others only costs time."""
+
+
+def label_customers(
+    features: Path, clusters: dict[str, Any], out: Path, batch_size: int = 262_144
+) -> int:
+    """Write features.parquet with a column `label` more, row by row in the same order.
+
+    Parameters
+    ----------
+    features : Path
+        A validated features.parquet.
+    clusters : dict
+        The content of clusters.json.
+    out : Path
+        Where to write labels.parquet.
+    batch_size : int
+        Rows in memory at a time; the labels do not depend on it.
+
+    Returns
+    -------
+    int
+        Rows written.
+
+    Raises
+    ------
+    BadInputError
+        If `features` cannot be read.
+    """
+    predict = predictor(clusters)
+    rows = 0
+    try:
+        with (
+            # Pre-buffering would read the whole file into memory.
+            pq.ParquetFile(features, pre_buffer=False) as source,
+            pq.ParquetWriter(out, LABELS_SCHEMA, use_dictionary=REPEATED) as sink,
+        ):
+            for batch in source.iter_batches(batch_size, columns=FEATURES_SCHEMA.names):
+                # Buffers are passed on as they are: pyarrow's own conversions import pandas first.
+                X = np.column_stack([np.from_dlpack(batch[name]) for name in FEATURES])
+                found = pa.py_buffer(predict(X))
+                label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, found])
+                sink.write_batch(pa.record_batch([*batch.columns, label], schema=LABELS_SCHEMA))
+                rows += batch.num_rows
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        raise BadInputError(
+            f"{features} cannot be read as a feature table ({error}). "
+            "Clear extract_features to write it again."
+        ) from error
+    return rows
+
+
+def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """Give the function that labels customers with the nearest centroid.
+
+    Parameters
+    ----------
+    clusters : dict
+        The content of clusters.json.
+
+    Returns
+    -------
+    callable
+        Takes features in their own units, an ndarray of shape (n, 4), columns as `FEATURES`, and
+        gives the labels that the run published, an ndarray of shape (n,), uint8. As near to two
+        centroids: the lower label. It raises ValueError if its argument has another shape or is not
+        finite.
+    """
+    scale = scale_of(clusters["scaling"])
+    centroids = np.array(
+        [[one["centroid"][name] for name in FEATURES] for one in clusters["clusters"]], dtype=float
+    )
+
+    def predict(X: np.ndarray) -> np.ndarray:
+        X = np.asarray(X, dtype=float)
+        if X.ndim != 2 or X.shape[1] != len(FEATURES):
+            raise ValueError(
+                f"X has the shape {X.shape}; expected (n, {len(FEATURES)}): {', '.join(FEATURES)}."
+            )
+        if not np.isfinite(X).all():
+            raise ValueError(
+                "X holds NaN or infinity; expected finite features. Drop or mend those rows."
+            )
+        labels, _ = nearest(X, centroids, scale)
+        return labels.astype(np.uint8)
+
+    return predict

@@ -1,0 +1,77 @@
+"""The clusters of one run: fitted on every customer, numbered, described."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from reclustering.clustering.cells import summaries
+from reclustering.clustering.kmeans import Effort, require_distinct, solve_finely
+from reclustering.clustering.profile import describe_clusters
+from reclustering.clustering.refinement import refine
+from reclustering.clustering.scaling import fit_scaling, scale_of
+from reclustering.core.contracts import FEATURES
+from reclustering.core.errors import BadInputError
+
+EFFORT = Effort(draws=32, cells=2048, blur=0.02, final_blur=0.02)
+"""One k is solved with more care than each point of the elbow curve."""
+
+
+def cluster_customers(features: Path, *, k: int, scaling: str, seed: int = 111) -> dict[str, Any]:
+    """Find the k clusters with the least inertia and describe them.
+
+    Parameters
+    ----------
+    features : Path
+        A validated features.parquet.
+    k : int
+        Number of clusters, at least 1.
+    scaling : {"none", "standard", "robust"}
+        How features are weighed against each other.
+    seed : int
+        Of the k-means++ draws. Results are the same to the last bit for the same customers and
+        seed, whatever the row order, threads and history.
+
+    Returns
+    -------
+    dict
+        The content of clusters.json. ``inertia`` is in squared scaled units; everything else in
+        the features' own units.
+
+    Raises
+    ------
+    BadInputError
+        If there are fewer distinct customers than k, or the file is unreadable or empty.
+    """
+    if k < 1:
+        raise BadInputError(f"k is {k}; expected at least 1.")
+    units = fit_scaling(features, scaling)
+    found = summaries(features, scale_of(units))
+    cells, fits = solve_finely(found, k, seed, EFFORT)
+    require_distinct(len(fits), k)
+    cells, fit = refine(features, cells, fits[k - 1].centroids)
+    clusters = describe_clusters(cells, fit)
+    return {
+        "k": k,
+        "seed": seed,
+        "scaling": units,
+        "inertia": fit.inertia,
+        "rows": cells.rows,
+        "quantile_resolution": dict(
+            zip(FEATURES, (cells.width * cells.scale).tolist(), strict=True)
+        ),
+        "clusters": clusters,
+        "alt_text": alt_text(clusters),
+    }
+
+
+def alt_text(clusters: list[dict[str, Any]]) -> str:
+    """Say in words what the cluster plot shows."""
+    said = (
+        f"Cluster {one['label']}: {one['size']:,} customers ({one['share']:.2%}). {one['description']}"
+        for one in clusters
+    )
+    return (
+        f"Bar charts of {len(clusters)} clusters: customers, on a log scale, and the mean of each "
+        f"feature. {' '.join(said)}"
+    )

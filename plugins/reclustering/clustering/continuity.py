@@ -1,0 +1,125 @@
+"""What changed since the last published run: customers, clusters, and which is which."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+
+from reclustering.core.contracts import FEATURES
+
+MEMORY = "512MB"
+"""For joining two runs' customers; beyond it DuckDB uses the disk."""
+
+MIGRATION = """
+SELECT before.label AS previous, now.label AS label, count(*) AS customers
+FROM read_parquet($previous) AS before
+FULL JOIN read_parquet($labels) AS now USING (customer)
+GROUP BY ALL
+"""
+
+
+def compare_with_previous(
+    clusters: dict[str, Any], labels: Path, previous: dict[str, Any] | None
+) -> dict[str, Any]:
+    """Compare a run with the last published one.
+
+    Parameters
+    ----------
+    clusters : dict
+        This run's clusters.json.
+    labels : Path
+        This run's labels.parquet.
+    previous : dict or None
+        ``as_of``, ``run_id``, ``k``, ``clusters`` (each with label, size and centroid) and ``labels``
+        (a Parquet file: customer int64, label uint8) of the last published run; None if there is
+        none.
+
+    Returns
+    -------
+    dict
+        ``first_run`` and ``summary``; unless it is the first run also ``migration`` (customers by
+        previous label, down, and label, across), ``joined`` and ``left`` (customers by label and
+        by previous label), ``pairs`` (clusters that are each other's counterpart, with the shift
+        of the centroid in the features' own units), ``changed`` (customers of both runs that are
+        not in the counterpart of their previous cluster) and ``relabelled`` (customers of both runs
+        whose label is another number).
+
+    Notes
+    -----
+    Counterparts are the pairing with the largest total Jaccard similarity of members (H. Kuhn,
+    "The Hungarian method for the assignment problem", 1955). Clusters without a common customer
+    are never paired.
+    """
+    if previous is None:
+        return {
+            "first_run": True,
+            "summary": "First run: nothing was published before, so there is nothing to compare.",
+        }
+    table = _migration(previous["labels"], labels, previous["k"], clusters["k"])
+    stayed = table[:-1, :-1]
+    pairs = _pairs(table)
+    total = int(stayed.sum())
+    changed = total - sum(int(stayed[pair]) for pair in pairs)
+    result = {
+        "first_run": False,
+        "previous": {name: previous[name] for name in ("as_of", "run_id", "k")},
+        "k": clusters["k"],
+        "in_both": total,
+        "changed": changed,
+        "changed_share": changed / total if total else 0.0,
+        "relabelled": total - int(np.trace(stayed)),
+        "joined": table[-1, :-1].tolist(),
+        "left": table[:-1, -1].tolist(),
+        "migration": stayed.tolist(),
+        "pairs": [
+            {"previous": i, "label": j, "customers": int(stayed[i, j])}
+            | _shift(previous["clusters"][i], clusters["clusters"][j])
+            for i, j in pairs
+        ],
+        "unpaired_previous": sorted(set(range(len(stayed))) - {i for i, _ in pairs}),
+        "unpaired": sorted(set(range(stayed.shape[1])) - {j for _, j in pairs}),
+    }
+    return result | {"summary": _summary(result)}
+
+
+def _migration(previous: Path, labels: Path, k_before: int, k: int) -> np.ndarray:
+    """Count customers by previous label and label; last row: not there before, last column: gone."""
+    with duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{MEMORY}'")
+        con.execute(f"SET temp_directory = '{tempfile.gettempdir()}'")
+        rows = con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).fetchall()
+    table = np.zeros((k_before + 1, k + 1), dtype=np.int64)
+    for before, now, customers in rows:
+        table[k_before if before is None else before, k if now is None else now] = customers
+    return table
+
+
+def _pairs(table: np.ndarray) -> list[tuple[int, int]]:
+    """Return the counterparts (previous label, label)."""
+    # scipy.optimize is slow to import, and the first run does not need it.
+    from scipy.optimize import linear_sum_assignment
+
+    common = table[:-1, :-1]
+    either = table.sum(axis=1)[:-1, None] + table.sum(axis=0)[:-1] - common
+    similarity = common / np.maximum(either, 1)
+    found = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
+    return [(int(i), int(j)) for i, j in found if common[i, j]]
+
+
+def _shift(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    shift = {name: now["centroid"][name] - before["centroid"][name] for name in FEATURES}
+    return {"shift": shift, "distance": float(np.linalg.norm(list(shift.values())))}
+
+
+def _summary(result: dict[str, Any]) -> str:
+    k, previous = result["k"], result["previous"]
+    number = f"k stays {k}" if k == previous["k"] else f"k changed from {previous['k']} to {k}"
+    return (
+        f"Against {previous['as_of']}: {number}; {result['changed']:,} of {result['in_both']:,} "
+        f"customers of both runs ({result['changed_share']:.1%}) changed cluster; "
+        f"{sum(result['joined']):,} are new, {sum(result['left']):,} are gone."
+    )

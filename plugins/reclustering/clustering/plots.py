@@ -1,0 +1,116 @@
+"""The two pictures of a run, for people who decide and for those who cannot see them.
+
+What a picture shows is also told in words: `alt_text` in elbow.json and in clusters.json.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reclustering.core.contracts import FEATURES
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
+"""From the palette of M. Okabe and K. Ito, which any colour vision tells apart."""
+
+TUTORIAL_K = 4
+
+
+def write_elbow_plot(elbow: dict[str, Any], out: Path) -> None:
+    """Draw inertia and mean distance over k as a PNG, with the chosen k and the tutorial's.
+
+    Parameters
+    ----------
+    elbow : dict
+        The content of elbow.json.
+    out : Path
+        Where to write the PNG.
+    """
+    unit = "" if elbow["scaling"] == "none" else f", {elbow['scaling']} scaling"
+    figure = _figure(8, 6.5)
+    figure.suptitle(f"How many clusters? {elbow['reason']}", x=0.01, ha="left", fontsize=12)
+    above, below = figure.subplots(2, 1, sharex=True)
+    _curve(above, elbow, "inertia", f"inertia (sum of squared\ndistances to the centroid{unit})")
+    _curve(below, elbow, "mean_distance", f"mean distance\nto the centroid{unit}")
+    above.legend(frameon=False)
+    below.set_xlabel("number of clusters k")
+    below.set_xticks([point["k"] for point in elbow["curve"]])
+    figure.savefig(out, format="png")
+
+
+def write_clusters_plot(clusters: dict[str, Any], out: Path) -> None:
+    """Draw the size and the mean features of each cluster as a PNG.
+
+    Parameters
+    ----------
+    clusters : dict
+        The content of clusters.json.
+    out : Path
+        Where to write the PNG.
+    """
+    rows = clusters["clusters"]
+    figure = _figure(12, 1.9 + 0.55 * len(rows))
+    figure.suptitle(
+        f"{clusters['rows']:,} customers in {clusters['k']} clusters",
+        x=0.01,
+        ha="left",
+        fontsize=12,
+    )
+    size, *features = figure.subplots(
+        1, 1 + len(FEATURES), sharey=True, width_ratios=[1.5, 1, 1, 1, 1]
+    )
+    sizes = [row["size"] for row in rows]
+    size.set_xscale("log")
+    # A bar from 1 would hide a cluster of one customer.
+    _bars(size, sizes, [_size(row) for row in rows], BLUE)
+    size.set_xlim(0.5, 30 * max(sizes))
+    size.set_xlabel("customers (log scale)")
+    size.set_ylabel("cluster")
+    size.set_yticks(range(len(rows)), [str(row["label"]) for row in rows])
+    size.invert_yaxis()
+    for axes, name in zip(features, FEATURES, strict=True):
+        means = [row["centroid"][name] for row in rows]
+        _bars(axes, means, [f"{mean:.3g}" for mean in means], GREEN)
+        axes.set_xlim(0, 1.35 * max(means) or 1)
+        axes.set_xlabel(f"mean {name}")
+    figure.savefig(out, format="png")
+
+
+def _curve(axes: Axes, elbow: dict[str, Any], name: str, label: str) -> None:
+    ks = [point["k"] for point in elbow["curve"]]
+    axes.plot(ks, [point[name] for point in elbow["curve"]], color=BLUE, marker="o", markersize=4)
+    chosen = f"chosen: k = {elbow['k']} ({elbow['method']})"
+    if elbow["k"] == TUTORIAL_K:
+        chosen += ", as in the tutorial"
+    else:
+        axes.axvline(
+            TUTORIAL_K, color=GREY, linestyle="dotted", label=f"tutorial: k = {TUTORIAL_K}"
+        )
+    axes.axvline(elbow["k"], color=ORANGE, linewidth=2, label=chosen)
+    axes.set_ylabel(label)
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(0.5, max(ks[-1], elbow["k"], TUTORIAL_K) + 0.5)
+    axes.yaxis.set_major_formatter("{x:,.6g}")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _size(cluster: dict[str, Any]) -> str:
+    share = f"{cluster['share']:.1%}" if cluster["share"] >= 0.001 else "<0.1%"
+    return f"{cluster['size']:,} ({share})"
+
+
+def _bars(axes: Axes, values: list[float], labels: list[str], color: str) -> None:
+    bars = axes.barh(range(len(values)), values, color=color, height=0.7)
+    axes.bar_label(bars, labels, padding=3, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _figure(width: float, height: float) -> Figure:
+    # matplotlib is slow to import, and only tasks that plot need it.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), dpi=120, layout="constrained")

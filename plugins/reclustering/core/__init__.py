@@ -1,0 +1,1 @@
+"""What every room rests on; it imports none of them."""

@@ -1,0 +1,38 @@
+"""The files that pass from stage to stage: their names, their columns and the words in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+
+FEATURES = ("orderRatio", "itemsRatio", "monetaryRatio", "frequency")
+"""The feature columns, in the order of every feature matrix of this project."""
+
+FEATURES_SCHEMA = pa.schema(
+    [
+        pa.field("customer", pa.int64(), nullable=False),
+        pa.field("orderRatio", pa.float64(), nullable=False),
+        pa.field("itemsRatio", pa.float64(), nullable=False),
+        pa.field("monetaryRatio", pa.float64(), nullable=False),
+        pa.field("frequency", pa.int64(), nullable=False),
+    ]
+)
+"""Schema of `features.parquet`; rows are sorted by `customer`, which is unique."""
+
+LABELS_SCHEMA = FEATURES_SCHEMA.append(pa.field("label", pa.uint8(), nullable=False))
+"""Schema of `labels.parquet`: the rows of `features.parquet`, each with its label."""
+
+PREVIOUS_LABELS_SCHEMA = pa.schema([("customer", pa.int64()), ("label", pa.uint8())])
+"""The labels of a published run, as they are read back to see who changed cluster."""
+
+TARGET_LIST = "target_list.csv"
+"""Name of the file with names and addresses, the only one."""
+
+EXCLUSIONS: Mapping[str, str] = {
+    "no_address": "no e-mail address",
+    "malformed": "the e-mail address is not valid",
+    "suppressed": "opted out",
+    "duplicate_address": "another customer with the same address is on the list",
+}
+"""Why a customer of the cluster is not on the list (the first that applies), and how people read it."""

@@ -1,0 +1,77 @@
+"""One run of the pipeline: the day it describes, and where its files are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
+
+from upath import UPath
+
+from reclustering.core.errors import BadInputError
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the pipeline.
+
+    Attributes
+    ----------
+    as_of : date
+        The run describes the store as it stood at the start of this day.
+    run_id : str
+        Airflow's name for the run.
+    artifacts : UPath
+        The root folder of all runs' files.
+    url : str or None
+        The run in Airflow's UI.
+    """
+
+    as_of: date
+    run_id: str
+    artifacts: UPath
+    url: str | None = field(default=None, compare=False)
+
+    def path(self, name: str) -> UPath:
+        """Give the path of one of this run's files."""
+        return self.artifacts / f"as_of={self.as_of.isoformat()}" / folder_name(self.run_id) / name
+
+
+def folder_name(run_id: str) -> str:
+    """Give the name of a run's folder: its id, without what file systems or URLs dislike."""
+    return re.sub(r"[^\w.+-]", "-", run_id)
+
+
+def resolve_as_of(
+    requested: str | None,
+    *,
+    data_interval_end: datetime | None,
+    run_after: datetime,
+    now: datetime,
+    timezone: tzinfo,
+) -> date:
+    """Choose the day that a run describes.
+
+    The requested day, else the day on which the run's data interval ends, else the day from which
+    the run may start (a manual run can have no data interval). Days are those of `timezone`.
+
+    Raises
+    ------
+    BadInputError
+        When the requested day is not a date (YYYY-MM-DD), or the day is in the future.
+    """
+    as_of = (data_interval_end or run_after).astimezone(timezone).date()
+    if requested is not None:
+        try:
+            as_of = date.fromisoformat(requested)
+        except ValueError as error:
+            raise BadInputError(
+                f"as_of is '{requested}'; expected a date as YYYY-MM-DD."
+            ) from error
+    today = now.astimezone(timezone).date()
+    if as_of > today:
+        raise BadInputError(
+            f"as_of {as_of} is in the future (today is {today} in {timezone}); expected today at the "
+            "latest, for later sales are not known yet."
+        )
+    return as_of

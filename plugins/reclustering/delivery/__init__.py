@@ -1,0 +1,1 @@
+"""The list on its way to marketing: the message, the ledger, and sending it once."""

@@ -1,0 +1,179 @@
+"""Mail the list: every recipient gets it once, or a person is told.
+
+A mail that the ledger has as `sending` may or may not have gone out: it is never sent again by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Mailer, NotAcceptedError, UnansweredError
+from reclustering.delivery.ledger import Delivery, Ledger, ListKey
+
+Outcome = Literal["sent", "already_sent", "held", "in_doubt", "refused", "failed"]
+"""How it stands with one recipient after an attempt.
+
+`refused`: the server will not take this mail, however often it is asked; `failed`: it did not take
+it this time. Both are `pending` in the ledger.
+"""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How it stands with one recipient after an attempt, and why."""
+
+    recipient: str
+    outcome: Outcome
+    message_id: str
+    detail: str = ""
+
+
+def deliver(
+    ledger: Ledger,
+    deliveries: Iterable[Delivery],
+    mailer: Mailer,
+    compose: Callable[[Delivery], bytes],
+) -> list[Result]:
+    """Mail the list to everybody who is still to get it, one conversation for each.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where it is written down, before and after each conversation.
+    deliveries : iterable of Delivery
+        The rows of the recipients.
+    mailer : Mailer
+        The way to the mail server.
+    compose : callable
+        Gives the mail for a row of the ledger.
+    """
+    return [_deliver_one(ledger, delivery, mailer, compose) for delivery in deliveries]
+
+
+def hold(recipients: Iterable[str]) -> list[Result]:
+    """Give the results of sending nothing."""
+    return [Result(recipient, "held", "") for recipient in recipients]
+
+
+def summarise(results: Sequence[Result], key: ListKey) -> dict[str, Any]:
+    """Count the recipients by outcome, and say it in a sentence."""
+    outcomes = Counter(result.outcome for result in results)
+    sentences = [
+        _SENTENCES[outcome].format(
+            recipients=f"{n} recipient" if n == 1 else f"{n} recipients", sha256=key.sha256
+        )
+        for outcome, n in outcomes.items()
+    ]
+    return {
+        "as_of": key.as_of.isoformat(),
+        "label": key.label,
+        "sha256": key.sha256,
+        "outcomes": {outcome: outcomes[outcome] for outcome in get_args(Outcome)},
+        "summary": " ".join(sentences),
+    }
+
+
+_SENTENCES: dict[Outcome, str] = {
+    "sent": "The list was mailed to {recipients}.",
+    "already_sent": "The list was mailed before to {recipients}, who did not get it again.",
+    "held": (
+        "The list is held: {recipients} would get it. To send exactly this list, set the Airflow "
+        "Variable target_list_released to {sha256} and clear this task."
+    ),
+    "in_doubt": "Whether the list has reached {recipients} is in doubt.",
+    "refused": "The mail to {recipients} was refused.",
+    "failed": "The mail to {recipients} was not accepted this time.",
+}
+
+
+def raise_for(results: Sequence[Result]) -> None:
+    """Fail the task unless everybody has the list.
+
+    Raises
+    ------
+    TransientError
+        When somebody may still get it by trying again; those for whom that is of no use are named
+        as well.
+    TerminalError
+        When nobody can be helped by trying again.
+    """
+    problems = [_problem(result) for result in results if result.outcome in _PROBLEMS]
+    if not problems:
+        return
+    done = sum(result.outcome in {"sent", "already_sent"} for result in results)
+    message = f"{done} of {len(results)} recipients have the target list. {' '.join(problems)}"
+    if any(result.outcome == "failed" for result in results):
+        raise TransientError(f"{message} Who has it will not get it again.")
+    raise TerminalError(message)
+
+
+_PROBLEMS = {
+    "failed": (
+        "The mail to {recipient} was not accepted this time: {detail}. It is tried again while the "
+        "task has retries left."
+    ),
+    "refused": (
+        "The mail to {recipient} was refused: {detail}. Correct the recipient, the connection or the "
+        "mail server, then clear this task."
+    ),
+    "in_doubt": (
+        "Whether {recipient} has the mail is not known: an attempt ended after the mail server had "
+        "been spoken to ({detail}). It is not sent again by itself. Ask {recipient}, or look for "
+        "Message-ID {message_id} in the mail server's log; then write the answer into the ledger: "
+        "python -m reclustering ledger clear '{message_id}' --arrived (or --not-arrived, and clear this "
+        "task). See docs/mail.md."
+    ),
+}
+
+
+def _problem(result: Result) -> str:
+    return _PROBLEMS[result.outcome].format(
+        recipient=result.recipient,
+        detail=result.detail.rstrip("."),
+        message_id=result.message_id,
+    )
+
+
+def _deliver_one(
+    ledger: Ledger,
+    delivery: Delivery,
+    mailer: Mailer,
+    compose: Callable[[Delivery], bytes],
+) -> Result:
+    def result(outcome: Outcome, detail: str = "") -> Result:
+        return Result(delivery.recipient, outcome, delivery.message_id, detail)
+
+    if delivery.state == "sent":
+        return result("already_sent")
+    if delivery.state == "sending":
+        return result("in_doubt", "it was killed, lost the connection, or is still at work")
+    message = compose(delivery)
+    claimed = False
+    try:
+        with mailer.connect() as conversation:
+            claimed = ledger.claim(delivery)
+            if not claimed:
+                return _overtaken(ledger, result, delivery)
+            conversation.send(delivery.recipient, message)
+            if not ledger.settle(delivery, state="sent"):
+                return result("in_doubt", "it was accepted after somebody had changed the ledger")
+    except NotAcceptedError as error:
+        if claimed:
+            ledger.settle(delivery, state="pending", detail=str(error))
+        return result("refused" if error.permanent else "failed", str(error))
+    except UnansweredError as error:
+        ledger.settle(delivery, state="sending", detail=str(error))
+        return result("in_doubt", str(error))
+    return result("sent")
+
+
+def _overtaken(
+    ledger: Ledger, result: Callable[[Outcome, str], Result], delivery: Delivery
+) -> Result:
+    if ledger.state(delivery.recipient) == "sent":
+        return result("already_sent", "by another attempt")
+    return result("failed", "another attempt is at work on it")

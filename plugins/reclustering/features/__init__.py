@@ -1,0 +1,1 @@
+"""The feature table: what the warehouse is asked for, checked and kept."""

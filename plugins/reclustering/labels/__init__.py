@@ -1,0 +1,1 @@
+"""The labels in the warehouse: published, and read back by later runs."""

@@ -1,0 +1,55 @@
+"""What was published before: read back by later runs, and deleted when it is old."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from reclustering.core.contracts import PREVIOUS_LABELS_SCHEMA
+from reclustering.core.protocols import Warehouse
+from reclustering.core.run import Run
+
+
+def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
+    """Give the newest published run before this one's as_of.
+
+    Returns
+    -------
+    dict or None
+        `as_of` (ISO), `run_id`, `k` and `clusters` (each with label, size and centroid); None where
+        nothing was published before.
+    """
+    with warehouse.read() as session:
+        rows = session.query("labels/previous_run", {"as_of": run.as_of})
+    if not rows:
+        return None
+    row = rows[0]
+    return {
+        "as_of": row["as_of"].isoformat(),
+        "run_id": row["run_id"],
+        "k": int(row["k"]),
+        "clusters": json.loads(row["centroids"]),
+    }
+
+
+def fetch_labels(warehouse: Warehouse, as_of: date, out: Path) -> Path:
+    """Write the published labels of a day to a Parquet file, with `PREVIOUS_LABELS_SCHEMA`."""
+    with pq.ParquetWriter(out, PREVIOUS_LABELS_SCHEMA) as writer, warehouse.read() as session:
+        for batch in session.stream("labels/previous_labels", {"as_of": as_of}):
+            writer.write_batch(batch.cast(PREVIOUS_LABELS_SCHEMA))
+    return out
+
+
+def prune_labels(warehouse: Warehouse, *, days: int, today: date) -> dict[str, Any]:
+    """Delete labels of days more than `days` days ago; the newest published set stays.
+
+    The description of every run in `dbo.clustering_runs` stays, and so does the send ledger.
+    """
+    before = today - timedelta(days=days)
+    with warehouse.transaction(lock="retention") as session:
+        deleted = session.execute("labels/delete_old_labels", {"before": before})
+    return {"before": before.isoformat(), "deleted": deleted}

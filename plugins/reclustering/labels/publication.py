@@ -1,0 +1,174 @@
+"""Publish the labels of a run: staged, verified, then swapped in one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reclustering.core.errors import BadInputError, TransientError
+from reclustering.core.protocols import Warehouse
+from reclustering.core.run import Run
+from reclustering.core.statements import for_duckdb
+
+CHECKSUM = "labels/staging_checksum"
+"""The statement whose result must be the same for the file and for what was staged from it."""
+
+STALE_AFTER = timedelta(days=1)
+"""Staging rows older than this belong to an attempt that died."""
+
+STAGING_SCHEMA = pa.schema(
+    [
+        ("staging_key", pa.string()),
+        ("customer", pa.int64()),
+        ("orderRatio", pa.float64()),
+        ("itemsRatio", pa.float64()),
+        ("monetaryRatio", pa.float64()),
+        ("frequency", pa.int32()),
+        ("cluster", pa.uint8()),
+    ]
+)
+"""Columns of `dbo.customer_clusters_staging`, in the table's order."""
+
+
+def publish_labels(
+    warehouse: Warehouse,
+    run: Run,
+    labels: Path,
+    *,
+    elbow: dict[str, Any],
+    clusters: dict[str, Any],
+    features_sha256: str,
+    now: datetime,
+) -> int:
+    """Replace the published labels of the run's as_of, and the row that describes them.
+
+    Readers see the whole old set or the whole new one. A second attempt for the same as_of waits
+    for the first and then publishes the same rows again.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Where to publish.
+    run : Run
+        Whose as_of to replace.
+    labels : Path
+        `labels.parquet`.
+    elbow, clusters : dict
+        The content of `elbow.json` and `clusters.json`.
+    features_sha256 : str
+        What `write_features` returned.
+    now : datetime
+        Time of publication, UTC.
+
+    Returns
+    -------
+    int
+        Number of customers published.
+
+    Raises
+    ------
+    BadInputError
+        When `labels` is not readable or has no rows.
+    TransientError
+        When staging does not hold what `labels.parquet` holds.
+    """
+    # Columns of type datetime2 carry no zone; they are UTC by convention.
+    published_at = now.replace(tzinfo=None)
+    expected = _checksum(labels)
+    staging_key = _staging_key(published_at)
+    warehouse.load("customer_clusters_staging", _staging_rows(labels, staging_key))
+    this_attempt = {"staging_key": staging_key}
+    this_day = {"as_of": run.as_of}
+    with warehouse.transaction(lock=f"customer_clusters/{run.as_of}") as session:
+        _require_same(session.query(CHECKSUM, this_attempt)[0], expected)
+        session.execute("labels/delete_labels", this_day)
+        session.execute("labels/insert_labels", this_day | this_attempt)
+        session.execute("labels/delete_run", this_day)
+        session.execute(
+            "labels/insert_run",
+            this_day
+            | {
+                "run_id": run.run_id,
+                "k": clusters["k"],
+                "k_method": elbow["method"],
+                "k_reason": elbow["reason"],
+                "scaling": clusters["scaling"]["method"],
+                "seed": clusters["seed"],
+                "inertia": clusters["inertia"],
+                "customers": expected["n"],
+                "centroids": json.dumps(_centroids(clusters), allow_nan=False),
+                "continuity": json.dumps(clusters["continuity"], allow_nan=False),
+                "features_sha256": features_sha256,
+                "published_at": published_at,
+            },
+        )
+    # Apart, so that readers need not wait for it. If it is not reached, the next run does it.
+    stale_before = _staging_key(published_at - STALE_AFTER)
+    with warehouse.transaction() as session:
+        session.execute("labels/delete_staging", this_attempt | {"stale_before": stale_before})
+    return expected["n"]
+
+
+def _staging_key(moment: datetime) -> str:
+    """Give a key of 32 characters for an attempt; later attempts have greater keys."""
+    return f"{moment:%Y%m%dT%H%M%S}-{uuid4().hex[:16]}"
+
+
+def _staging_rows(labels: Path, staging_key: str) -> pa.RecordBatchReader:
+    # The published tables keep the tutorial's name for the label, which is `cluster`.
+    columns = ["label" if name == "cluster" else name for name in STAGING_SCHEMA.names]
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with pq.ParquetFile(labels) as file:
+            for batch in file.iter_batches(batch_size=100_000):
+                key = pa.repeat(staging_key, batch.num_rows)
+                keyed = batch.add_column(0, "staging_key", key).select(columns)
+                yield keyed.rename_columns(STAGING_SCHEMA.names).cast(STAGING_SCHEMA)
+
+    return pa.RecordBatchReader.from_batches(STAGING_SCHEMA, batches())
+
+
+def _checksum(labels: Path) -> dict[str, int]:
+    """Give what `labels/staging_checksum.sql` says of labels.parquet, as if it were staged."""
+    with duckdb.connect() as connection:
+        try:
+            rows = connection.read_parquet(str(labels))
+            rows.select("*, label AS cluster, '' AS staging_key").create_view("staged")
+            connection.execute("CREATE SCHEMA dbo")
+            connection.execute("CREATE VIEW dbo.customer_clusters_staging AS FROM staged")
+            result = connection.execute(for_duckdb(CHECKSUM), {"staging_key": ""})
+            names = [column[0] for column in result.description or ()]
+            totals = dict(zip(names, result.fetchall()[0], strict=True))
+        except duckdb.Error as error:
+            raise BadInputError(
+                f"{labels} is not a readable labels.parquet ({error}). Clear fit_clusters, and the "
+                "tasks after it."
+            ) from error
+    if not totals["n"]:
+        raise BadInputError(f"{labels} has no rows; expected one per customer. Clear fit_clusters.")
+    return {name: int(value) for name, value in totals.items()}
+
+
+def _require_same(found: dict[str, Any], expected: dict[str, int]) -> None:
+    wrong = {name: (found[name], value) for name, value in expected.items() if found[name] != value}
+    if wrong:
+        differences = ", ".join(f"{name}: {f} for {e}" for name, (f, e) in wrong.items())
+        raise TransientError(
+            f"dbo.customer_clusters_staging does not hold what labels.parquet holds ({differences}). "
+            "Nothing was published; the next attempt loads it again."
+        )
+
+
+def _centroids(clusters: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"label": one["label"], "size": one["size"], "centroid": one["centroid"]}
+        for one in clusters["clusters"]
+    ]

@@ -1,0 +1,14 @@
+"""What the DAG files share: how tasks fail, which run they belong to, what people have set."""
+
+from reclustering.orchestration.failure import DEFAULT_ARGS
+from reclustering.orchestration.runs import current_run, first_run
+from reclustering.orchestration.variables import artifacts, mail_settings, whole_number
+
+__all__ = [
+    "DEFAULT_ARGS",
+    "artifacts",
+    "current_run",
+    "first_run",
+    "mail_settings",
+    "whole_number",
+]

@@ -1,0 +1,63 @@
+"""From Airflow's context to the run that a task belongs to."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+from airflow.sdk import Context
+
+from reclustering.core.errors import TerminalError
+from reclustering.core.run import Run, resolve_as_of
+from reclustering.orchestration.variables import artifacts
+
+FIRST_TASK = "extract_features"
+"""The task that resolves as_of; the others read it from what it returned."""
+
+
+def first_run(context: Context) -> Run:
+    """Give the run of the first task, which resolves its as_of.
+
+    Raises
+    ------
+    BadInputError
+        When the requested as_of is no date, or in the future.
+    """
+    dag_run = context["dag_run"]
+    as_of = resolve_as_of(
+        context["params"]["as_of"],
+        data_interval_end=dag_run.data_interval_end,
+        run_after=dag_run.run_after,
+        now=datetime.now(UTC),
+        timezone=context["dag"].timezone,
+    )
+    return _run(context, as_of)
+
+
+def current_run(context: Context) -> Run:
+    """Give the run of a later task: the as_of is pinned to what the first task resolved.
+
+    Were it worked out anew, a time zone that was changed meanwhile would send a cleared task to
+    another day's folder.
+
+    Raises
+    ------
+    TerminalError
+        When the first task has left none.
+    """
+    first: dict[str, Any] | None = context["ti"].xcom_pull(task_ids=FIRST_TASK)
+    if first is None:
+        raise TerminalError(
+            f"This run has no as_of, for {FIRST_TASK} has not succeeded in it. "
+            f"Clear {FIRST_TASK}, and the tasks after it."
+        )
+    return _run(context, date.fromisoformat(first["as_of"]))
+
+
+def _run(context: Context, as_of: date) -> Run:
+    return Run(
+        as_of=as_of,
+        run_id=context["dag_run"].run_id,
+        artifacts=artifacts(),
+        url=context["ti"].log_url.partition("/tasks/")[0],
+    )

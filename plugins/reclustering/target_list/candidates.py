@@ -1,0 +1,164 @@
+"""The customers of the cluster: who of them is on the list, and why the others are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from reclustering.core.contracts import EXCLUSIONS
+from reclustering.core.errors import BadInputError
+from reclustering.core.protocols import Warehouse
+from reclustering.core.run import Run
+from reclustering.target_list.addresses import normalised
+from reclustering.target_list.opt_outs import OptOuts
+
+
+class Candidate(NamedTuple):
+    """A customer of the cluster, as `target_list.sql` gives it."""
+
+    customer: int
+    email: str | None
+    salutation: str | None
+    first_name: str | None
+    last_name: str | None
+    last_purchase: date | None
+    orders: int
+    frequency: int
+
+
+@dataclass
+class TargetList:
+    """The outcome for every customer of a cluster.
+
+    Attributes
+    ----------
+    entries : list of Candidate
+        Who is on the list, sorted by customer, one per address; `email` is normalised.
+    excluded : dict
+        Number of customers who are not, by reason.
+    customers : list of int
+        Everybody in the cluster, in the order in which they came.
+    """
+
+    entries: list[Candidate] = field(default_factory=list)
+    excluded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EXCLUSIONS, 0))
+    customers: list[int] = field(default_factory=list)
+
+    @property
+    def returned(self) -> int:
+        """How many on the list have returned something."""
+        return sum(entry.frequency > 0 for entry in self.entries)
+
+
+def find_cluster(clusters: dict[str, Any], label: int) -> dict[str, Any]:
+    """Give the cluster with a label from `clusters.json`.
+
+    Raises
+    ------
+    BadInputError
+        When there is none.
+    """
+    found = {one["label"]: one for one in clusters["clusters"]}
+    if label not in found:
+        raise BadInputError(
+            f"target_label is {label}; expected one of this run's labels, 0 to {max(found)}."
+        )
+    cluster: dict[str, Any] = found[label]
+    return cluster
+
+
+def load_candidates(warehouse: Warehouse, run: Run, label: int, opt_outs: OptOuts) -> TargetList:
+    """Read the customers of a cluster, and decide about each."""
+    day_and_label = {"as_of": run.as_of, "label": label}
+    with warehouse.read() as session:
+        batches = session.stream("target_list/target_list", day_and_label)
+        return choose_customers(read_candidates(batches), opt_outs)
+
+
+def read_candidates(batches: Iterable[pa.RecordBatch]) -> Iterator[Candidate]:
+    """Give the rows of `target_list.sql` one by one."""
+    for batch in batches:
+        columns = [batch[name].to_pylist() for name in Candidate._fields]
+        yield from map(Candidate._make, zip(*columns, strict=True))
+
+
+def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> TargetList:
+    """Decide for every customer of the cluster whether they are on the list.
+
+    Of several customers with one address the one with the latest purchase stays; of several with
+    the same day, the one with the lowest key.
+
+    Parameters
+    ----------
+    candidates : iterable of Candidate
+        The customers of the cluster.
+    opt_outs : OptOuts
+        Who must not be written to.
+    """
+    result = TargetList()
+    kept: dict[str, Candidate] = {}
+    for candidate in candidates:
+        result.customers.append(candidate.customer)
+        raw = (candidate.email or "").strip()
+        address = normalised(raw) if raw else None
+        if not raw:
+            result.excluded["no_address"] += 1
+        elif address is None:
+            result.excluded["malformed"] += 1
+        elif candidate.customer in opt_outs.customers or address.lower() in opt_outs.addresses:
+            result.excluded["suppressed"] += 1
+        else:
+            entry = candidate._replace(email=address)
+            other = kept.get(address.lower())
+            result.excluded["duplicate_address"] += other is not None
+            kept[address.lower()] = entry if other is None else max(entry, other, key=_precedence)
+    result.entries = sorted(kept.values(), key=lambda entry: entry.customer)
+    return result
+
+
+def require_whole_cluster(chosen: TargetList, labels: Path, *, label: int, size: int) -> None:
+    """Check that the list accounts for this run's cluster, customer by customer.
+
+    Parameters
+    ----------
+    chosen : TargetList
+        What `choose_customers` gave.
+    labels : Path
+        `labels.parquet` of this run.
+    label, size : int
+        The cluster, and its size in `clusters.json`.
+
+    Raises
+    ------
+    BadInputError
+        When the published labels are not those of this run, or a customer is not accounted for.
+    """
+    members = pq.read_table(labels, columns=["customer"], filters=[("label", "=", label)])
+    expected = members["customer"].combine_chunks()
+    found = pa.array(chosen.customers, pa.int64())
+    if not found.sort().equals(expected.cast(pa.int64()).sort()):
+        strangers = len(found) - pc.sum(pc.is_in(found, value_set=expected)).as_py() if found else 0
+        raise BadInputError(
+            f"The warehouse has {len(found)} customers in cluster {label}, of whom {strangers} are not "
+            f"among the {len(expected)} of this run's labels.parquet. Either another run has published "
+            "its labels for the same as_of since, or dbo.customer has a c_customer_sk twice. Clear "
+            "write_labels of the run that should count, and the tasks after it."
+        )
+    accounted = len(chosen.entries) + sum(chosen.excluded.values())
+    if accounted != size:
+        raise BadInputError(
+            f"{len(chosen.entries)} customers on the list and {chosen.excluded} make {accounted}; "
+            f"cluster {label} has {size} customers in clusters.json. Clear fit_clusters and the tasks "
+            "after it."
+        )
+
+
+def _precedence(entry: Candidate) -> tuple[date, int]:
+    return entry.last_purchase or date.min, -entry.customer

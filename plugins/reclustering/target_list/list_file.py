@@ -1,0 +1,77 @@
+"""The files of the list: the CSV that marketing gets, and the keys that stay."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from reclustering.target_list.candidates import Candidate
+
+COLUMNS = (
+    "customer",
+    "email",
+    "salutation",
+    "first_name",
+    "last_name",
+    "last_purchase",
+    "orders",
+)
+"""The columns of `target_list.csv`."""
+
+CSV_HEADER = codecs.BOM_UTF8 + ",".join(COLUMNS).encode() + b"\r\n"
+"""How every `target_list.csv` starts."""
+
+KEYS_SCHEMA = pa.schema([pa.field("customer", pa.int64(), nullable=False)])
+"""Schema of `target_list.parquet`: who is on the list, and nothing about them."""
+
+# Spreadsheets read the wide forms of these characters as well.
+_FORMULA_STARTS = (*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_CONTROL_CHARACTERS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+
+
+def write_csv(entries: Iterable[Candidate], out: Path) -> str:
+    """Write `target_list.csv`: RFC 4180, UTF-8 with a byte order mark, safe in a spreadsheet.
+
+    Returns
+    -------
+    str
+        SHA-256 (hexadecimal) of the file: the identity of the list.
+    """
+    with out.open("wb") as file:
+        file.write(CSV_HEADER)
+    with out.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(_row(entry) for entry in entries)
+    with out.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_keys(entries: Iterable[Candidate], out: Path) -> None:
+    """Write `target_list.parquet`, which outlives the addresses for the next run to compare with."""
+    table = pa.table(
+        [pa.array([entry.customer for entry in entries], pa.int64())], schema=KEYS_SCHEMA
+    )
+    pq.write_table(table, out, compression="zstd")
+
+
+def _row(entry: Candidate) -> tuple[object, ...]:
+    return (
+        entry.customer,
+        _cell(entry.email),
+        _cell(entry.salutation),
+        _cell(entry.first_name),
+        _cell(entry.last_name),
+        entry.last_purchase.isoformat() if entry.last_purchase else "",
+        entry.orders,
+    )
+
+
+def _cell(text: str | None) -> str:
+    # SQL Server pads char(n) with blanks; a line break or a NUL is no part of a name.
+    clean = " ".join((text or "").split()).translate(_CONTROL_CHARACTERS)
+    return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean

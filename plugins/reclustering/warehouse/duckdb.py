@@ -1,0 +1,187 @@
+"""The embedded warehouse: a DuckDB file with the same `dbo` schema as the SQL Server database.
+
+The statements are T-SQL, translated on their way here; nothing above knows. DuckDB lets one process at
+a time write: who comes second waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from airflow.sdk import BaseHook
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Parameters
+from reclustering.core.statements import for_duckdb
+from reclustering.warehouse.counted_rows import CountedRows
+
+LOCK_TIMEOUT = 600
+"""Seconds to wait for another process that has the file open."""
+
+READ_MEMORY = "512MB"
+"""What DuckDB may use to group and sort for a reader; beyond it, it spills beside the file."""
+
+
+class DuckDBWarehouse(BaseHook):
+    """The verbs of `core.protocols.Warehouse` on a DuckDB file.
+
+    Parameters
+    ----------
+    conn_id : str
+        An Airflow connection of type `duckdb`; `duckdb:////srv/store.duckdb` and
+        `duckdb:///srv/store.duckdb` both name the file `/srv/store.duckdb`. The file must exist.
+
+    Raises
+    ------
+    TerminalError
+        When there is no such file.
+    """
+
+    conn_type = "duckdb"
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__()
+        schema = self.get_connection(conn_id).schema or ""
+        self.path = Path("/", schema.lstrip("/"))
+        if not self.path.is_file():
+            raise TerminalError(
+                f"There is no DuckDB file {self.path}, which the connection '{conn_id}' names. "
+                "The path in duckdb:///path/to/file.duckdb is absolute."
+            )
+
+    @contextmanager
+    def read(self) -> Iterator[DuckDBSession]:
+        """Open a session that sees one consistent state."""
+        with self._connected(read_only=True) as connection:
+            connection.execute(f"SET memory_limit = '{READ_MEMORY}'")
+            connection.begin()
+            session = DuckDBSession(connection, self.path)
+            try:
+                yield session
+            finally:
+                session.close()
+
+    @contextmanager
+    def transaction(self, *, lock: str | None = None) -> Iterator[DuckDBSession]:  # noqa: ARG002
+        """Open a session that commits when the block ends and rolls back when it raises.
+
+        The whole file is this process's own meanwhile, so `lock` has nothing left to do.
+        """
+        with self._connected(read_only=False) as connection:
+            connection.begin()
+            try:
+                yield DuckDBSession(connection, self.path)
+            except BaseException:
+                connection.rollback()
+                raise
+            with translated_errors(f"{self.path}, commit"):
+                connection.commit()
+
+    def load(self, table: str, rows: pa.RecordBatchReader) -> int:
+        """Bulk-load rows into `dbo.<table>`; give how many."""
+        counted = CountedRows(rows)
+        with (
+            self._connected(read_only=False) as connection,
+            translated_errors(f"{self.path}, bulk load into dbo.{table}"),
+        ):
+            connection.register("counted_rows", counted.reader)
+            connection.execute(f"INSERT INTO dbo.{table} FROM counted_rows")
+        return counted.count
+
+    @contextmanager
+    def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+        with translated_errors(str(self.path)):
+            connection = _open(self.path, read_only=read_only)
+        with connection:
+            connection.execute("SET enable_progress_bar = false")
+            yield connection
+
+
+class DuckDBSession:
+    """The verbs of `core.protocols.Session` on one DuckDB connection."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._streams = ExitStack()
+
+    def close(self) -> None:
+        """End the streams that were not read to their end; DuckDB waits for them otherwise."""
+        self._streams.close()
+
+    def query(self, name: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """Run a statement whose result is small; one dict per row."""
+        with self._named(name):
+            cursor = self._connection.execute(for_duckdb(name), dict(parameters or {}))
+            columns = [column[0] for column in cursor.description or ()]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+    def stream(
+        self, name: str, parameters: Parameters | None = None, *, batch_size: int = 100_000
+    ) -> Iterator[pa.RecordBatch]:
+        """Run a statement and give its result batch by batch."""
+        with self._named(name):
+            # A relation streams; the cursor that `execute` gives holds the whole result first.
+            relation = self._connection.sql(for_duckdb(name), params=dict(parameters or {}))
+            reader = self._streams.enter_context(relation.to_arrow_reader(batch_size))
+            yield from reader
+
+    def execute(self, name: str, parameters: Parameters | None = None) -> int:
+        """Run a statement that changes rows; give how many it changed."""
+        with self._named(name):
+            result = self._connection.execute(for_duckdb(name), dict(parameters or {})).fetchall()
+        return int(result[0][0]) if result else 0
+
+    def _named(self, name: str) -> AbstractContextManager[None]:
+        return translated_errors(f"{self._path}, include/sql/{name}.sql")
+
+
+@contextmanager
+def translated_errors(where: str) -> Iterator[None]:
+    """Turn DuckDB's errors into the pipeline's two kinds.
+
+    Parameters
+    ----------
+    where : str
+        The file and what is being done with it, for the message.
+
+    Raises
+    ------
+    TransientError
+        When another process has the file open for longer than `LOCK_TIMEOUT`.
+    TerminalError
+        For the rest: not a DuckDB file, a missing table, SQL that is rejected, values that do not
+        fit.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        if _is_locked(error):
+            raise TransientError(
+                f"DuckDB {where}: another process kept the file for {LOCK_TIMEOUT} s ({error}). "
+                "The next attempt may succeed."
+            ) from error
+        raise TerminalError(f"DuckDB {where}: {error}") from error
+
+
+def _is_locked(error: BaseException) -> bool:
+    # The second message is what a process gets that has the file open in the other mode itself.
+    return isinstance(error, duckdb.Error) and any(
+        text in str(error) for text in ("Could not set lock", "with a different configuration")
+    )
+
+
+def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    attempts = Retrying(
+        retry=retry_if_exception(_is_locked),
+        wait=wait_random(0.05, 0.25),
+        stop=stop_after_delay(LOCK_TIMEOUT),
+        reraise=True,
+    )
+    return attempts(duckdb.connect, str(path), read_only=read_only)

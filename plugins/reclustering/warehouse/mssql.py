@@ -1,0 +1,362 @@
+"""The warehouse in production: a SQL Server or Azure SQL database.
+
+Sessions, Arrow streams and bulk loads all go through Microsoft's `mssql-python`, from the one
+Airflow connection of type `mssql`, encrypted and with the server's certificate verified.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import mssql_python
+import pyarrow as pa
+import sqlglot
+from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
+from airflow.sdk import Connection
+
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Parameters
+from reclustering.core.statements import read_statement
+from reclustering.warehouse.counted_rows import CountedRows
+from reclustering.warehouse.mssql_errors import translated_errors
+
+EXTRAS: Mapping[str, str] = {
+    "authentication": "Authentication",
+    "encrypt": "Encrypt",
+    "host_name_in_certificate": "HostnameInCertificate",
+    "multi_subnet_failover": "MultiSubnetFailover",
+    "server_spn": "ServerSPN",
+    "trust_server_certificate": "TrustServerCertificate",
+    "trusted_connection": "Trusted_Connection",
+}
+"""The extras of the Airflow connection that are known (docs/sql-server.md), and the driver's keyword."""
+
+LOGIN_TIMEOUT = 30
+"""Seconds to wait for the server's answer to a login."""
+
+LOCK_TIMEOUT = 600
+"""Seconds to wait for a lock that somebody else holds."""
+
+LOAD_TIMEOUT = 3600
+"""Seconds that a bulk load may take. The driver's default of 30 is too short for many customers."""
+
+LOAD_BATCH = 100_000
+"""Rows per transaction of a bulk load: they bound the locks it holds and the log it pins."""
+
+# English, because errors are told apart by their text; and no wait for a lock is forever.
+_OPEN = f"SET LANGUAGE us_english; SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}"
+
+_SNAPSHOT_STATE = "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
+_SNAPSHOT_ALLOWED = 1
+
+_TAKE_LOCK = """
+SET NOCOUNT ON;
+DECLARE @result int;
+EXEC @result = sp_getapplock
+    @Resource = ?, @LockMode = 'Exclusive', @LockOwner = 'Transaction', @LockTimeout = ?;
+SET NOCOUNT OFF;
+SELECT @result AS result;
+"""
+
+log = logging.getLogger(__name__)
+
+# A session is opened a few times in a task and then closed for good: a pool would only keep the
+# isolation level and the locks of one block for the next.
+mssql_python.pooling(enabled=False)
+
+
+class MsSqlWarehouse(MsSqlHook):
+    """The verbs of `core.protocols.Warehouse` on a SQL Server database.
+
+    Parameters
+    ----------
+    conn_id : str
+        An Airflow connection of type `mssql`: host, port, schema (the database), login, password,
+        and the extras in `EXTRAS`.
+
+    Raises
+    ------
+    TerminalError
+        When the connection has an extra that is not known, or lacks what it must have.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        super().__init__(conn_id)
+        self._keywords = connection_keywords(self.connection)
+        self.target = (
+            f"SQL Server {self._keywords['Server']}, database {self._keywords['Database']}"
+        )
+        if self._keywords["TrustServerCertificate"] == "yes":
+            log.warning(
+                "%s: the certificate is not verified (trust_server_certificate), so anybody on the "
+                "way can read and change what is sent. For development only.",
+                self.target,
+            )
+
+    def get_conn(self) -> Any:
+        """Open a connection, in autocommit mode.
+
+        The provider's hook would use pymssql, which verifies no certificate.
+
+        Raises
+        ------
+        TransientError
+            When the server does not answer.
+        TerminalError
+            When it refuses the login, or its certificate is not trusted.
+        """
+        with translated_errors(self.target):
+            connection = mssql_python.connect(
+                autocommit=True, timeout=LOGIN_TIMEOUT, **self._keywords
+            )
+            _run(connection, _OPEN)
+        return connection
+
+    def set_autocommit(self, conn: Any, autocommit: bool) -> None:
+        """Switch a connection's autocommit mode."""
+        conn.autocommit = autocommit
+
+    def get_autocommit(self, conn: Any) -> bool:
+        """Tell a connection's autocommit mode."""
+        return bool(conn.autocommit)
+
+    @contextmanager
+    def read(self) -> Iterator[MsSqlSession]:
+        """Open a session that sees one consistent state and blocks no writer.
+
+        Where the database does not allow snapshot isolation, each statement sees a state of its
+        own; what was read in pieces must then be checked by the reader (see `write_features`).
+        """
+        with (
+            closing(self.get_conn()) as connection,
+            self._transaction(connection, isolation=self._read_isolation(connection)),
+        ):
+            yield MsSqlSession(connection, self.target)
+
+    @contextmanager
+    def transaction(self, *, lock: str | None = None) -> Iterator[MsSqlSession]:
+        """Open a session that commits when the block ends and rolls back when it raises.
+
+        Raises
+        ------
+        TransientError
+            When somebody else holds `lock` for longer than `LOCK_TIMEOUT`.
+        """
+        with closing(self.get_conn()) as connection, self._transaction(connection):
+            if lock is not None:
+                self._take(lock, connection)
+            yield MsSqlSession(connection, self.target)
+
+    def load(self, table: str, rows: pa.RecordBatchReader) -> int:
+        """Bulk-load rows into `dbo.<table>`; give how many.
+
+        Raises
+        ------
+        TransientError
+            When the server did not take as many rows as were sent.
+        """
+        counted = CountedRows(rows)
+        with (
+            closing(self.get_conn()) as connection,
+            translated_errors(f"{self.target}, bulk load into dbo.{table}"),
+        ):
+            # Without check_constraints, SQL Server asks for the right to alter the table.
+            result = connection.cursor().bulkcopy_arrow(
+                f"dbo.{table}",
+                counted.reader,
+                batch_size=LOAD_BATCH,
+                timeout=LOAD_TIMEOUT,
+                check_constraints=True,
+            )
+        if result["rows_copied"] != counted.count:
+            raise TransientError(
+                f"{self.target}: dbo.{table} took {result['rows_copied']} of {counted.count} rows."
+            )
+        return counted.count
+
+    @contextmanager
+    def _transaction(
+        self, connection: mssql_python.Connection, isolation: str = "READ COMMITTED"
+    ) -> Iterator[None]:
+        with translated_errors(self.target):
+            _run(connection, f"SET TRANSACTION ISOLATION LEVEL {isolation}; BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            # A lost connection has rolled back already, and so has what XACT_ABORT stopped.
+            with suppress(mssql_python.Error):
+                _run(connection, "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION")
+            raise
+        with translated_errors(f"{self.target}, commit"):
+            _run(connection, "COMMIT TRANSACTION")
+
+    def _read_isolation(self, connection: mssql_python.Connection) -> str:
+        with translated_errors(self.target), closing(connection.execute(_SNAPSHOT_STATE)) as cursor:
+            if cursor.fetchval() == _SNAPSHOT_ALLOWED:
+                return "SNAPSHOT"
+        log.warning(
+            "%s does not allow snapshot isolation, so this reads each statement's own state. "
+            "include/sql/admin/allow_snapshot_isolation.sql allows it, without downtime.",
+            self.target,
+        )
+        return "READ COMMITTED"
+
+    def _take(self, lock: str, connection: mssql_python.Connection) -> None:
+        values = (f"reclustering/{lock}", LOCK_TIMEOUT * 1000)
+        with (
+            translated_errors(f"{self.target}, lock '{lock}'"),
+            closing(connection.execute(_TAKE_LOCK, values)) as cursor,
+        ):
+            result = cursor.fetchval()
+        if result < 0:
+            raise TransientError(
+                f"{self.target}: another attempt held the lock '{lock}' for {LOCK_TIMEOUT} s "
+                f"(sp_getapplock gave {result}). See sys.dm_tran_locks for who holds it."
+            )
+
+
+def _run(connection: mssql_python.Connection, batch: str) -> None:
+    with closing(connection.execute(batch)) as cursor:
+        _changed(cursor)
+
+
+def _changed(cursor: mssql_python.Cursor) -> int:
+    # An error of a later statement arrives only when its result is fetched, and a cursor that is
+    # closed before then cancels what is left.
+    changed = max(cursor.rowcount, 0)
+    while cursor.nextset():
+        changed += max(cursor.rowcount, 0)
+    return changed
+
+
+class MsSqlSession:
+    """The verbs of `core.protocols.Session` on one SQL Server connection."""
+
+    def __init__(self, connection: mssql_python.Connection, target: str) -> None:
+        self._connection = connection
+        self._target = target
+
+    def query(self, name: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """Run a statement whose result is small; one dict per row."""
+        with self._run(name, parameters) as cursor:
+            columns = [column[0] for column in cursor.description or ()]
+            return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+    def stream(
+        self, name: str, parameters: Parameters | None = None, *, batch_size: int = 100_000
+    ) -> Iterator[pa.RecordBatch]:
+        """Run a statement and give its result batch by batch."""
+        with self._run(name, parameters) as cursor:
+            while (batch := cursor.arrow_batch(batch_size)).num_rows:
+                yield batch
+
+    def execute(self, name: str, parameters: Parameters | None = None) -> int:
+        """Run a statement that changes rows; give how many it changed."""
+        with self._run(name, parameters) as cursor:
+            return _changed(cursor)
+
+    @contextmanager
+    def _run(self, name: str, parameters: Parameters | None) -> Iterator[mssql_python.Cursor]:
+        values = parameters or {}
+        sql, names = bind(name, frozenset(values))
+        with (
+            translated_errors(f"{self._target}, include/sql/{name}.sql"),
+            closing(self._connection.cursor()) as cursor,
+        ):
+            cursor.execute(sql, tuple(values[one] for one in names))
+            yield cursor
+
+
+@cache
+def bind(name: str, values: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """Give a statement with the driver's `?` in place of each `@value`.
+
+    Parameters
+    ----------
+    name : str
+        A statement of `include/sql`.
+    values : frozenset of str
+        The names that have a value. Another `@name` is left alone: a script's own variable.
+
+    Returns
+    -------
+    sql : str
+        The statement; `@value` in a comment, a text or a quoted name is left as it is.
+    names : tuple of str
+        Whose value each `?` takes, in order.
+
+    Raises
+    ------
+    TerminalError
+        When the statement does not use one of the values.
+    """
+    sql = read_statement(name)
+    pieces, names, end = [], [], 0
+    for sign, word in pairwise(sqlglot.tokenize(sql, read="tsql")):
+        if (
+            sign.token_type is sqlglot.TokenType.PARAMETER
+            and word.start == sign.end + 1
+            and word.text in values
+        ):
+            pieces += [sql[end : sign.start], "?"]
+            names.append(word.text)
+            end = word.end + 1
+    if unused := values - set(names):
+        raise TerminalError(
+            f"include/sql/{name}.sql has no {sorted(unused)}; expected every value."
+        )
+    return "".join([*pieces, sql[end:]]), tuple(names)
+
+
+def connection_keywords(connection: Connection) -> dict[str, Any]:
+    """Give the driver's connection keywords for an Airflow connection.
+
+    Encrypted and verified unless the extras say otherwise; `encrypt` can only be made stricter.
+
+    Raises
+    ------
+    TerminalError
+        When an extra is not known, or host, database or login is missing.
+    """
+    extras = {name: _keyword_value(value) for name, value in connection.extra_dejson.items()}
+    if unknown := sorted(extras.keys() - EXTRAS.keys()):
+        raise TerminalError(
+            f"The connection '{connection.conn_id}' has the extras {unknown}, which are not known; "
+            f"expected some of {sorted(EXTRAS)}. See docs/sql-server.md."
+        )
+    if extras.get("encrypt", "yes") not in {"yes", "strict"}:
+        raise TerminalError(
+            f"The connection '{connection.conn_id}' has encrypt = '{extras['encrypt']}'; expected "
+            "'yes' (the default) or 'strict'. For a server without a trusted certificate, set "
+            "trust_server_certificate instead (development only)."
+        )
+    anonymous = extras.keys() & {"authentication", "trusted_connection"}
+    required = {"host": connection.host, "schema (the database)": connection.schema}
+    if not anonymous:
+        required |= {"login": connection.login, "password": connection.password}
+    if missing := [name for name, value in required.items() if not value]:
+        raise TerminalError(
+            f"The connection '{connection.conn_id}' lacks {', '.join(missing)}. "
+            "Edit it under Admin > Connections."
+        )
+    port = f",{connection.port}" if connection.port else ""
+    keywords = {
+        "Server": f"{connection.host}{port}",
+        "Database": connection.schema,
+        "UID": connection.login,
+        "PWD": connection.password,
+        "Encrypt": "yes",
+        "TrustServerCertificate": "no",
+    } | {EXTRAS[name]: value for name, value in extras.items()}
+    return {name: value for name, value in keywords.items() if value}
+
+
+def _keyword_value(value: Any) -> str:
+    # JSON extras have true, extras in a URI have text.
+    text = str(value)
+    return {"true": "yes", "1": "yes", "false": "no", "0": "no"}.get(text.lower(), text)

@@ -1,0 +1,142 @@
+"""`make ui`: Airflow with its scheduler and web page, on the same store as `make run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from rich.console import Console
+
+from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
+from quickstart.mail_sink import LOCALHOST, free_port, mail_sink
+from quickstart.make_run import create_sample_store
+
+LOG = VAR / "ui.log"
+USER = "admin"
+START_TIMEOUT = 180
+"""Seconds that Airflow may take to come up."""
+STOP_TIMEOUT = 10
+"""Seconds that its processes may take to end by themselves."""
+
+
+def main() -> int:
+    """Serve until interrupted; give the exit code."""
+    console = Console()
+    VAR.mkdir(exist_ok=True)
+    mail_port = free_port()
+    connections = default_connections(VAR, mail_port)
+    port = int(os.environ.get("AIRFLOW__API__PORT", "8080"))
+    os.environ.update(airflow_environment(VAR) | connections | web_environment(VAR, port))
+    if "AIRFLOW_CONN_WAREHOUSE" in connections:
+        create_sample_store(console)
+    address = os.environ["AIRFLOW__API__BASE_URL"]
+    password = make_password(VAR)
+    # Airflow must not outlive this process, however it is asked to stop.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with mail_sink(VAR / "outbox", mail_port):
+            console.print("Starting Airflow …")
+            with airflow_standalone(address, LOG) as airflow:
+                console.print(f"Airflow is at {address}/dags/customer_reclustering")
+                console.print(
+                    f"User [bold]{USER}[/], password [bold]{password}[/]", highlight=False
+                )
+                console.print(f"Stop with Ctrl-C. Airflow's log is {LOG.relative_to(PROJECT)}.")
+                return airflow.wait()
+    except KeyboardInterrupt:
+        return 0
+    except RuntimeError as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+
+
+@contextmanager
+def airflow_standalone(address: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run all of Airflow's components while the block runs, once they are healthy.
+
+    Raises
+    ------
+    RuntimeError
+        When they do not come up within `START_TIMEOUT`.
+    """
+    with log.open("w") as file:
+        airflow = subprocess.Popen(
+            [sys.executable, "-m", "airflow", "standalone"], stdout=file, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_until_healthy(airflow, address, log)
+            yield airflow
+        finally:
+            _stop(airflow)
+
+
+def _stop(airflow: subprocess.Popen[bytes]) -> None:
+    """End Airflow and all it has started, which it does not do by itself."""
+    processes = [psutil.Process(airflow.pid), *psutil.Process(airflow.pid).children(recursive=True)]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=STOP_TIMEOUT)
+    for process in alive:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    airflow.wait()
+
+
+def web_environment(var: Path, port: int) -> dict[str, str]:
+    """Give the environment variables of Airflow's web page, on a port of this machine."""
+    return {
+        # Airflow starts its components by the name of its command.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "AIRFLOW__API__HOST": LOCALHOST,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
+        # Tasks at the same time, each with a waiting process of its own.
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(var)),
+    }
+
+
+def make_password(var: Path) -> str:
+    """Give the password of the web page's user, made up on first use."""
+    file = _password_file(var)
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({USER: secrets.token_urlsafe(12)}))
+    return str(json.loads(file.read_text())[USER])
+
+
+def _password_file(var: Path) -> Path:
+    return var / "airflow" / "passwords.json"
+
+
+def _wait_until_healthy(airflow: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline and airflow.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/api/v2/monitor/health", timeout=5) as answer:  # noqa: S310
+                health = json.load(answer)
+            if health["scheduler"]["status"] == health["dag_processor"]["status"] == "healthy":
+                return
+        except (urllib.error.URLError, OSError, ValueError):
+            pass
+        time.sleep(1)
+    raise RuntimeError(f"Airflow did not come up; the reason is in {log}.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Whatever shortcut found the start, the published fit is one of all customers."""
+
+import numpy as np
+import pytest
+
+from reclustering.clustering import cells as module
+from reclustering.clustering.assignment import predictor
+from reclustering.clustering.cells import summaries
+from reclustering.clustering.clusters import EFFORT, cluster_customers
+from reclustering.clustering.kmeans import nearest, solve_finely
+from reclustering.clustering.refinement import label_order, refine
+from tests.clustering.tables import SHAPES, returns
+
+ONE = np.ones(4)
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(module, "BUDGETS", (400, 800, float("inf")))
+
+
+@pytest.mark.parametrize("scale", [ONE, np.array([0.3, 0.2, 0.5, 1.7])])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_merged_customers_give_the_fixed_point_of_all_rows(table, few, shape, scale):
+    X = SHAPES[shape](np.random.default_rng(1))
+    path = table(X)
+    start, fits = solve_finely(summaries(path, scale), 7, 111, EFFORT)
+    for k in (1, 4, 7):
+        cells, fit = refine(path, start, fits[k - 1].centroids)
+        labels, distances = nearest(X, fit.centroids, scale)
+        assert cells.rows == len(X)
+        assert fit.inertia == pytest.approx((distances**2).sum(), rel=1e-7)
+        for j in range(k):
+            np.testing.assert_allclose(
+                fit.centroids[j], X[labels == j].mean(axis=0), rtol=1e-9, atol=1e-12 * X.max()
+            )
+            assert cells.n[fit.labels == j].sum() == (labels == j).sum()
+
+
+def test_merged_and_exact_fits_agree(table, few, monkeypatch):
+    path = table(returns(6_000))
+    merged = cluster_customers(path, k=4, scaling="none")
+    monkeypatch.setattr(module, "BUDGETS", (float("inf"),))
+    exact = cluster_customers(path, k=4, scaling="none")
+    assert merged["inertia"] == pytest.approx(exact["inertia"], rel=1e-9)
+    assert [c["size"] for c in merged["clusters"]] == [c["size"] for c in exact["clusters"]]
+    X = returns(6_000)
+    assert np.array_equal(predictor(merged)(X), predictor(exact)(X))
+
+
+def test_a_summary_too_coarse_steps_aside(table, few):
+    """The outlier sets the width of the cells; what the others look like must not be lost."""
+    X = SHAPES["uniform"](np.random.default_rng(1))
+    X[0] = [1e7, 0, 0, 1]
+    cells, _ = solve_finely(summaries(table(X), ONE), 4, 111, EFFORT)
+    assert cells.width == 0
+
+
+def test_labels_are_ordered_by_distance_from_having_returned_nothing():
+    centroids = np.array([[0, 0, 0, 5.0], [0, 0, 0, 0], [3, 0, 0, 0], [0, 3, 0, 0]])
+    expected = [[0, 0, 0, 0], [0, 3, 0, 0], [3, 0, 0, 0], [0, 0, 0, 5]]
+    assert label_order(centroids).tolist() == expected

@@ -1,0 +1,116 @@
+"""All six tasks on a small store: features, labels, suppressions, the list and the send ledger."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from reclustering import steps
+from reclustering.core.run import Run
+from reclustering.warehouse.schema import create_own_objects, require_source
+from tests.stores import NOW, Store
+
+DAY = date(2024, 1, 1)
+KEEP, RETURN = range(1, 9), range(9, 12)
+"""Customers who returned nothing, and who returned one of their two orders."""
+
+
+class Mailer:
+    """A mail server that accepts everything."""
+
+    sender = "store@example.com"
+
+    def __init__(self) -> None:
+        self.accepted: list[str] = []
+
+    @contextmanager
+    def connect(self) -> Iterator[Mailer]:
+        yield self
+
+    def send(self, recipient: str, message: bytes) -> None:
+        self.accepted.append(recipient)
+
+
+@pytest.fixture
+def shop(store: Store) -> Store:
+    store.create_source()
+    create_own_objects(store.hook())
+    store.insert("date_dim", [(1, date(2023, 6, 1)), (2, DAY)])
+    store.insert(
+        "store_sales",
+        [
+            (customer, 1, 100 * customer + ticket, 1, 10.0)
+            for customer in (*KEEP, *RETURN)
+            for ticket in (1, 2)
+        ],
+    )
+    store.insert("store_returns", [(one, 1, 100 * one + 1, 1, 10.0) for one in RETURN])
+    store.insert(
+        "customer",
+        [
+            (one, "Ms.", "Zoë", f"N° {one}", None if one == 4 else f"p{one}@example.com")
+            for one in (*KEEP, *RETURN)
+        ],
+    )
+    since = date(2023, 1, 1)
+    store.insert(
+        "email_suppressions", [(None, 2, "by key", since), ("P3@Example.com", None, "mail", since)]
+    )
+    return store
+
+
+def walk(store: Store, run: Run, mailer: Mailer) -> dict:
+    warehouse = store.hook()
+    require_source(warehouse)
+    steps.extract_features(warehouse, run)
+    steps.choose_k(warehouse, run, k=2, k_max=19, scaling="none")
+    steps.fit_clusters(warehouse, run, scaling="none")
+    steps.write_labels(warehouse, run, now=NOW)
+    to = "marketing@example.com"
+    steps.build_target_list(warehouse, run, label=0, recipients=to, accept_change=False)
+    return steps.email_target_list(
+        warehouse,
+        run,
+        mailer,
+        label=0,
+        recipients=to,
+        send=True,
+        run_url=None,
+        store="Shop",
+        contact=None,
+        max_attachment=10**6,
+        now=NOW,
+    )
+
+
+def test_the_whole_run_twice(shop: Store, tmp_path: Path) -> None:
+    run, mailer = Run(DAY, "run", UPath(tmp_path)), Mailer()
+    first = walk(shop, run, mailer)
+
+    assert shop.published(DAY) == [
+        *((one, 0.0, 0.0, 0.0, 0, 0) for one in KEEP),
+        *((one, 0.5, 0.5, 0.5, 1, 1) for one in RETURN),
+    ]
+    text = run.path("target_list.csv").read_text(encoding="utf-8-sig")
+    assert [int(row["customer"]) for row in csv.DictReader(text.splitlines())] == [1, 5, 6, 7, 8]
+    assert steps.read_json(run.path("target_list.json"))["excluded"] == {
+        "no_address": 1,
+        "malformed": 0,
+        "suppressed": 2,
+        "duplicate_address": 0,
+    }
+    ledger = "SELECT recipient, state, attempts, customers FROM dbo.target_list_deliveries"
+    assert shop.run(ledger) == [("marketing@example.com", "sent", 1, 5)]
+    assert first["outcomes"]["sent"] == 1
+
+    again = walk(shop, run, mailer)
+    assert again["outcomes"] == {**first["outcomes"], "sent": 0, "already_sent": 1}
+    assert mailer.accepted == ["marketing@example.com"]
+    assert shop.run(ledger) == [("marketing@example.com", "sent", 1, 5)]
+    assert shop.count("customer_clusters") == 11

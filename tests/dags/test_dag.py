@@ -1,0 +1,96 @@
+"""What everybody relies on in the DAG, without running it."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+
+import pytest
+
+TASKS = [
+    "extract_features",
+    "choose_k",
+    "fit_clusters",
+    "write_labels",
+    "build_target_list",
+    "email_target_list",
+]
+
+
+@pytest.fixture(scope="module")
+def bag(airflow_database):
+    from airflow.dag_processing.dagbag import DagBag
+
+    return DagBag()
+
+
+@pytest.fixture(scope="module")
+def dag(bag):
+    return bag.dags["customer_reclustering"]
+
+
+def test_every_dag_imports(bag):
+    assert bag.import_errors == {}
+
+
+def test_the_tasks_form_one_chain(dag):
+    assert [task.task_id for task in dag.topological_sort()] == TASKS
+    for task, next_task in itertools.pairwise(TASKS):
+        assert dag.get_task(task).downstream_task_ids == {next_task}
+
+
+def test_every_dag_has_an_owner_a_runbook_and_no_catch_up(bag):
+    for one in bag.dags.values():
+        assert one.doc_md, one.dag_id
+        assert not one.catchup, one.dag_id
+        assert one.tags, one.dag_id
+        assert one.owner == "marketing-analytics", one.dag_id
+
+
+def test_the_runbook_names_every_task(dag):
+    assert all(f"`{task}`" in dag.doc_md for task in TASKS)
+
+
+def test_passing_failures_are_retried_and_others_are_not(bag):
+    from airflow.sdk import RetryAction
+
+    from reclustering.core.errors import BadInputError, TransientError
+
+    for task in (task for one in bag.dags.values() for task in one.tasks):
+        assert task.retries == 3
+
+        def action(error, task=task):
+            return task.retry_policy.evaluate(error, try_number=1, max_tries=3).action
+
+        assert action(BadInputError("")) == RetryAction.FAIL
+        assert action(TransientError("")) == RetryAction.RETRY
+        assert action(OSError("")) == RetryAction.DEFAULT
+
+
+def test_every_param_is_typed_titled_and_described(dag):
+    for name in dag.params:
+        param = dag.params.get_param(name)
+        assert param.schema.get("type") or param.schema.get("enum"), name
+        assert param.schema["title"], name
+        assert param.description, name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("as_of", "yesterday"),
+        ("k", 0),
+        ("k", 41),
+        ("k_max", 1),
+        ("scaling", "log"),
+        ("target_label", -1),
+        ("recipients", "marketing@example.com"),
+        ("delivery", "maybe"),
+        ("accept_change", "yes"),
+    ],
+)
+def test_a_bad_param_is_refused_by_name(dag, name, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError, match=f"param {name}: "):
+        copy.deepcopy(dag.params).update({name: value})

@@ -1,0 +1,167 @@
+"""The DAG in all of Airflow: API server, scheduler, DAG processor, a process per task."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.request
+from email import message_from_bytes, policy
+
+import duckdb
+import pytest
+
+from quickstart.environment import airflow_environment, default_connections
+from quickstart.mail_sink import free_port, mail_sink
+from quickstart.make_ui import USER, airflow_standalone, make_password, web_environment
+
+DAG = "/api/v2/dags/customer_reclustering"
+pytestmark = pytest.mark.timeout(600)
+
+
+class Airflow:
+    """Airflow's REST API, and what the runs leave outside it."""
+
+    def __init__(self, address, password, var):
+        self.address = address
+        self.var = var
+        self.token = None
+        self.token = self.call("/auth/token", {"username": USER, "password": password})[
+            "access_token"
+        ]
+
+    def call(self, path, body=None):
+        request = urllib.request.Request(
+            self.address + path,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def trigger(self, **params):
+        return self.call(f"{DAG}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"]
+
+    def finished(self, run_id):
+        return self._until(
+            lambda: self.call(f"{DAG}/dagRuns/{run_id}"),
+            lambda run: run["state"] in {"success", "failed"},
+        )
+
+    def finished_backfill(self, backfill_id):
+        return self._until(
+            lambda: self.call(f"/api/v2/backfills/{backfill_id}"), lambda one: one["completed_at"]
+        )
+
+    def _until(self, read, done):
+        deadline = time.monotonic() + 240
+        while not done(state := read()):
+            assert time.monotonic() < deadline, state
+            time.sleep(1)
+        return state
+
+    def mails(self, as_of):
+        # By their day, for the scheduler may start a run of its own: today's.
+        mails = [
+            message_from_bytes(path.read_bytes(), policy=policy.default)
+            for path in (self.var / "outbox").glob("*.eml")
+        ]
+        return [mail for mail in mails if as_of in mail["Subject"]]
+
+    def published(self):
+        with duckdb.connect(str(self.var / "warehouse.duckdb"), read_only=True) as connection:
+            return dict(
+                connection.execute(
+                    "SELECT as_of::VARCHAR, count(*) FROM dbo.customer_clusters GROUP BY 1"
+                ).fetchall()
+            )
+
+
+@pytest.fixture(scope="module")
+def airflow(sample_store, tmp_path_factory):
+    var = tmp_path_factory.mktemp("airflow")
+    shutil.copyfile(sample_store, var / "warehouse.duckdb")
+    mail_port, port = free_port(), free_port()
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_SMTP_DEFAULT"):
+            patch.delenv(name, raising=False)
+        environment = airflow_environment(var) | default_connections(var, mail_port)
+        for name, value in (environment | web_environment(var, port)).items():
+            patch.setenv(name, value)
+        password = make_password(var)
+        address = os.environ["AIRFLOW__API__BASE_URL"]
+        with (
+            mail_sink(var / "outbox", mail_port),
+            airflow_standalone(address, var / "airflow.log"),
+        ):
+            airflow = Airflow(address, password, var)
+            airflow._until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 2)
+            yield airflow
+
+
+@pytest.fixture(scope="module")
+def run_id(airflow):
+    run_id = airflow.trigger(as_of="2026-01-15")
+    assert airflow.finished(run_id)["state"] == "success"
+    return run_id
+
+
+def test_no_dag_fails_to_import(airflow):
+    assert airflow.call("/api/v2/importErrors")["import_errors"] == []
+
+
+def test_the_runbook_and_the_form_are_in_the_ui(airflow):
+    details = airflow.call(f"{DAG}/details")
+    assert "When a task fails" in details["doc_md"]
+    assert details["params"]["k"]["schema"]["maximum"] == 40
+    assert details["params"]["delivery"]["description"].startswith(
+        "auto: send, but not from a backfill"
+    )
+
+
+def test_a_bad_param_is_refused_on_triggering(airflow):
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        airflow.trigger(k=99)
+    assert refusal.value.code == 400
+    assert "param k: 99 is greater than the maximum of 40" in refusal.value.read().decode()
+
+
+def test_a_triggered_run_publishes_and_mails(airflow, run_id):
+    assert airflow.published()["2026-01-15"] == 37_336
+    [mail] = airflow.mails("2026-01-15")
+    assert mail["To"] == "marketing@example.com"
+    link = f"{airflow.address}/dags/customer_reclustering/runs/"
+    assert link in mail.get_body(("html",)).get_content()
+
+
+def test_every_task_can_be_cleared_and_run_again_alone(airflow, run_id):
+    tasks = [task["task_id"] for task in airflow.call(f"{DAG}/tasks")["tasks"]]
+    assert len(tasks) == 6
+    for task in tasks:
+        body = {"dry_run": False, "dag_run_id": run_id, "task_ids": [task], "only_failed": False}
+        airflow.call(f"{DAG}/clearTaskInstances", body | {"reset_dag_runs": True})
+        assert airflow.finished(run_id)["state"] == "success", task
+    instances = airflow.call(f"{DAG}/dagRuns/{run_id}/taskInstances")["task_instances"]
+    assert {one["task_id"]: one["try_number"] for one in instances} == dict.fromkeys(tasks, 2)
+    assert airflow.published()["2026-01-15"] == 37_336
+    assert len(airflow.mails("2026-01-15")) == 1
+
+
+def test_a_backfill_publishes_each_day_at_once_and_mails_nobody(airflow, run_id):
+    backfill = {
+        "dag_id": "customer_reclustering",
+        "from_date": "2026-01-20T00:00:00Z",
+        "to_date": "2026-01-21T23:00:00Z",
+        "max_active_runs": 2,
+        "dag_run_conf": {},
+        "reprocess_behavior": "none",
+        "run_backwards": False,
+    }
+    airflow.finished_backfill(airflow.call("/api/v2/backfills", backfill)["id"])
+    runs = airflow.call(f"{DAG}/dagRuns?run_type=backfill")["dag_runs"]
+    assert [run["state"] for run in runs] == ["success", "success"]
+    published = airflow.published()
+    assert (published["2026-01-20"], published["2026-01-21"]) == (37_336, 37_336)
+    assert airflow.mails("2026-01-20") == airflow.mails("2026-01-21") == []

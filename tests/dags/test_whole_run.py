@@ -1,0 +1,157 @@
+"""The whole DAG on the sample store, through Airflow."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from quickstart.sample_store import TUTORIAL
+from reclustering.core.contracts import FEATURES
+
+
+def rows(warehouse_file, statement):
+    with duckdb.connect(str(warehouse_file), read_only=True) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def mails(outbox):
+    return [
+        message_from_bytes(path.read_bytes(), policy=policy.default)
+        for path in sorted(outbox.glob("*.eml"))
+    ]
+
+
+def read(outcome, name):
+    return json.loads((outcome.folder / f"{name}.json").read_text())
+
+
+@pytest.fixture
+def ran(run_dag):
+    outcome = run_dag()
+    assert outcome.state == "success", outcome.failure
+    return outcome
+
+
+def test_the_tutorials_clusters_come_out(ran, warehouse_file):
+    elbow = read(ran, "elbow")
+    assert (elbow["k"], elbow["method"]) == (4, "knee")
+    # Means of the published rows, not of what the pipeline reports of itself.
+    means = ", ".join(f"round(avg({feature}), 6)" for feature in FEATURES)
+    published = rows(
+        warehouse_file,
+        f"SELECT cluster, count(*), {means} FROM dbo.customer_clusters GROUP BY 1 ORDER BY 1",
+    )
+    assert published == [
+        (label, one.size, *(getattr(one, feature) for feature in FEATURES))
+        for label, one in enumerate(TUTORIAL)
+    ]
+
+
+def test_the_tutorials_table_is_there_under_its_old_name(ran, warehouse_file):
+    view = rows(
+        warehouse_file,
+        "SELECT Customer, OrderRatio, itemsRatio, monetaryRatio, frequency, cluster"
+        " FROM dbo.py_customer_clusters",
+    )
+    assert len(view) == 37_336
+
+
+def test_marketing_gets_the_list(ran, outbox):
+    [mail] = mails(outbox)
+    listed = read(ran, "target_list")
+    assert mail["To"] == "marketing@example.com"
+    [attachment] = [
+        part for part in mail.iter_attachments() if part.get_content_type() == "text/csv"
+    ]
+    lines = attachment.get_payload(decode=True).decode("utf-8-sig").splitlines()
+    assert len(lines) == 1 + listed["customers"]
+    assert listed["customers"] + sum(listed["excluded"].values()) == 31_675
+
+
+def test_every_artifact_is_left_and_those_with_addresses_are_private(ran):
+    names = {path.name for path in ran.folder.iterdir()}
+    assert names >= {
+        "features.parquet",
+        "elbow.json",
+        "elbow.png",
+        "clusters.json",
+        "clusters.png",
+        "labels.parquet",
+        "target_list.csv",
+        "delivery.json",
+    }
+    assert (ran.folder / "target_list.csv").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_run_sends_nothing_and_publishes_the_same(ran, run_dag, warehouse_file, outbox):
+    statement = "SELECT * FROM dbo.customer_clusters ORDER BY as_of, customer"
+    before = rows(warehouse_file, statement)
+    again = run_dag()
+    assert again.state == "success", again.failure
+    assert rows(warehouse_file, statement) == before
+    assert len(mails(outbox)) == 1
+    assert rows(warehouse_file, "SELECT count(*) FROM dbo.customer_clusters_staging") == [(0,)]
+    labels = [pq.read_table(one.folder / "labels.parquet") for one in (ran, again)]
+    assert labels[0].equals(labels[1])
+
+
+def test_an_earlier_day_gives_other_clusters_beside_the_first(ran, run_dag, warehouse_file):
+    earlier = run_dag(as_of="2024-07-01", accept_change=True)
+    assert earlier.state == "success", earlier.failure
+    sizes = dict(
+        rows(warehouse_file, "SELECT as_of, count(*) FROM dbo.customer_clusters GROUP BY 1")
+    )
+    assert len(sizes) == 2
+    assert max(sizes.values()) == 37_336
+    assert 20_000 < min(sizes.values()) < 30_000
+    [newest] = rows(warehouse_file, "SELECT count(*) FROM dbo.py_customer_clusters")
+    assert newest == (37_336,)
+
+
+def test_a_fixed_k_and_a_held_mail(run_dag, outbox):
+    outcome = run_dag(k=6, delivery="hold")
+    assert outcome.state == "success", outcome.failure
+    assert read(outcome, "elbow")["method"] == "fixed"
+    assert len(read(outcome, "clusters")["clusters"]) == 6
+    assert mails(outbox) == []
+
+
+def test_a_day_in_the_future_stops_the_run(run_dag, warehouse_file):
+    tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    outcome = run_dag(as_of=tomorrow)
+    assert outcome.state == "failed"
+    assert f"as_of {tomorrow} is in the future" in outcome.failure
+
+
+def test_a_bad_param_stops_the_run_before_it_starts(run_dag):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    with pytest.raises(ParamValidationError, match="param k: 99 is greater than the maximum of 40"):
+        run_dag(k=99)
+
+
+def test_no_address_or_name_leaves_the_list(ran, warehouse_file, caplog):
+    """Neither Airflow's database, nor the log, nor any file but the list holds one."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    people = rows(
+        warehouse_file,
+        "SELECT trim(c_email_address), c_first_name || ' ' || c_last_name FROM dbo.customer"
+        " WHERE c_email_address LIKE '%_@example.%'",
+    )
+    with create_session() as session:
+        xcoms = " ".join(str(value) for (value,) in session.query(XComModel.value).all())
+    files = {path.name: path.read_bytes().decode("latin-1") for path in ran.folder.iterdir()}
+    target_list = files.pop("target_list.csv")
+    texts = {"XCom": xcoms, "log": caplog.text, **files}
+    assert sum(address in target_list for address, _ in people[:100]) > 50, "the check itself works"
+    for address, name in people[:500]:
+        for place, text in texts.items():
+            assert address not in text, place
+            assert name not in text, place

@@ -1,0 +1,162 @@
+"""What marketing gets to see."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from reclustering.mail import SmtpMailer
+from tests.world import MARKETING, NEXT, NOW, Person, people, read_json
+
+
+@pytest.fixture
+def mailed(world, script):
+    """Publish, build, mail; give the mail."""
+
+    def mail(everybody, run=None, *, label=0, accept_change=False, **changes):
+        run = world.publish(everybody, run)
+        world.build(run, label=label, accept_change=accept_change)
+        world.email(run, SmtpMailer(), label=label, **changes)
+        return script.inbox(MARKETING)[-1]
+
+    return mail
+
+
+def html_of(mail) -> str:
+    return mail.get_body(("html",)).get_content()
+
+
+def text_of(mail) -> str:
+    return mail.get_body(("plain",)).get_content()
+
+
+def test_the_structure_of_the_mail(mailed):
+    mail = mailed(people(3))
+    assert [part.get_content_type() for part in mail.walk()] == [
+        "multipart/mixed",
+        "multipart/alternative",
+        "text/plain",
+        "multipart/related",
+        "text/html",
+        "image/png",
+        "image/png",
+        "text/csv",
+    ]
+    assert mail["From"] == "store@example.com"
+    assert mail["To"] == MARKETING
+    assert mail["Date"].datetime == NOW
+    assert mail["Auto-Submitted"] == "auto-generated"
+
+
+def test_both_plots_are_inline_and_referenced(mailed):
+    mail = mailed(people(3))
+    images = [part for part in mail.walk() if part.get_content_type() == "image/png"]
+    identifiers = [part["Content-ID"].strip("<>") for part in images]
+    assert re.findall(r'src="cid:(\w+)"', html_of(mail)) == identifiers == ["clusters", "elbow"]
+    assert all(part.get_content_disposition() == "inline" for part in images)
+
+
+def test_the_attachment_is_the_list_byte_by_byte(world, mailed):
+    mail = mailed(people(3))
+    (attachment,) = mail.iter_attachments()
+    assert attachment.get_filename() == "target_list_2024-01-01.csv"
+    content = attachment.get_payload(decode=True)
+    assert content == world.run().path("target_list.csv").read_bytes()
+    assert (
+        hashlib.sha256(content).hexdigest() == read_json(world.run(), "target_list.json")["sha256"]
+    )
+
+
+def test_the_mail_says_what_the_list_is_and_how_it_came_about(mailed):
+    mail = mailed([*people(3), Person(9, None), Person(10, "x"), Person(11, "p1@example.com")])
+    assert mail["Subject"] == "Corner Store: target list of 2024-01-01, 3 customers"
+    for body in (html_of(mail), text_of(mail)):
+        assert (
+            "3 customers who bought in the store before 1 January 2024 and never returned" in body
+        )
+        assert "no e-mail address" in body.lower()
+        assert "the e-mail address is not valid" in body.lower()
+        assert "another customer with the same address is on the list" in body.lower()
+        assert "opted out" not in body.lower()
+        assert "inactive" not in body.lower()
+        assert "The curve bends most clearly at k = 2." in body
+        assert "http://localhost:8080/dags/customer_reclustering/runs/1" in body
+        assert "store@example.com" in body
+
+
+def test_nothing_is_claimed_of_those_who_did_return_something(mailed):
+    mail = mailed([*people(3), Person(9, "p9@example.com", frequency=1)])
+    for body in (html_of(mail), text_of(mail)):
+        assert "4 customers of the group that returns least. 1 of them returned" in body
+
+
+def test_another_cluster_is_described_in_its_own_words(mailed):
+    mail = mailed([*people(3), Person(9, "p9@example.com", label=1, frequency=4)], label=1)
+    assert "1 customer of cluster 1 as of 1 January 2024: They return a lot." in text_of(mail)
+    assert mail["Subject"].endswith("1 customer")
+
+
+def test_the_change_since_the_last_list(world, mailed):
+    first = mailed(people(100))
+    second = mailed(people(100, start=11), world.run(NEXT, "scheduled__2"))
+    assert "There is no earlier" in text_of(first)
+    assert "Since 2024-01-01: 10 added, 10 gone (100 then)" in text_of(second)
+    assert "<b>+10</b>added since 2024-01-01" in html_of(second)
+
+
+def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed):
+    mailed(people(3))
+    mail = mailed([Person(p.customer, p.email, frequency=2) for p in people(4)], accept_change=True)
+    assert "corrected" in mail["Subject"]
+    for body in (html_of(mail), text_of(mail)):
+        assert re.search("replaces the one for\\s+1 January 2024", body)
+        assert "A check had stopped this list" in body
+        assert "cluster 0 is not the group that returned nothing" in body
+
+
+def test_questions_go_to_the_contact(mailed):
+    mail = mailed(people(3), contact="data@example.com")
+    assert mail["Reply-To"] == "data@example.com"
+    assert "mailto:data@example.com" in html_of(mail)
+
+
+def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, script):
+    run = world.publish(people(200))
+    world.build(run)
+    csv = run.path("target_list.csv").read_bytes()
+    world.email(run, SmtpMailer(), recipients="a@example.com", max_attachment=len(csv))
+    world.email(run, SmtpMailer(), recipients="b@example.com", max_attachment=len(csv) - 1)
+    world.email(run, SmtpMailer(), recipients="c@example.com", max_attachment=100)
+
+    (plain,) = script.inbox("a@example.com")[0].iter_attachments()
+    assert plain.get_content_type() == "text/csv"
+    (zipped,) = script.inbox("b@example.com")[0].iter_attachments()
+    assert zipped.get_filename() == "target_list_2024-01-01.csv.zip"
+    with zipfile.ZipFile(io.BytesIO(zipped.get_content())) as archive:
+        assert archive.read("target_list_2024-01-01.csv") == csv
+    left_out = script.inbox("c@example.com")[0]
+    assert list(left_out.iter_attachments()) == []
+    for body in (html_of(left_out), text_of(left_out)):
+        assert str(run.path("target_list.csv")) in body
+
+
+def test_what_people_wrote_cannot_break_the_mail(world, script):
+    run = world.publish(people(2))
+    clusters = read_json(run, "clusters.json") | {"alt_text": '"><script>'}
+    world.build(run)
+    run.path("clusters.json").write_text(json.dumps(clusters))
+    world.email(run, SmtpMailer(), store="A & B <b>\r\nBcc: x@example.com", send=False)
+    preview = run.path("mail.html").read_text()
+    assert "<script>" not in preview
+    assert "A &amp; B &lt;b&gt; Bcc: x@example.com" in preview
+
+
+def test_the_preview_shows_the_plots_beside_it(world, mailed):
+    mailed(people(2))
+    preview = world.run().path("mail.html").read_text()
+    assert re.findall(r'src="([\w.]+)"', preview) == ["clusters.png", "elbow.png"]

@@ -1,0 +1,253 @@
+"""Who is on the list, and the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import stat
+from datetime import date
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reclustering.core.errors import BadInputError
+from reclustering.target_list.addresses import address_key
+from reclustering.target_list.candidates import Candidate, choose_customers
+from reclustering.target_list.list_file import COLUMNS, write_csv
+from reclustering.target_list.opt_outs import OptOuts
+from tests.world import Person, World, people, read_json
+
+NOBODY = OptOuts(0, frozenset(), frozenset())
+
+
+def candidate(customer: int, email: str | None, last: date | None = None, **changes) -> Candidate:
+    start = Candidate(customer, email, "Ms.", "Ann", "Lee", last, 1, 0)
+    return start._replace(**changes)
+
+
+def opt_outs(customers: tuple[int, ...] = (), addresses: tuple[str, ...] = ()) -> OptOuts:
+    keys = frozenset(map(address_key, addresses))
+    return OptOuts(len(customers) + len(keys), frozenset(customers), keys)
+
+
+def listed(world: World, run) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(run.path("target_list.csv").read_text("utf-8-sig"))))
+
+
+def test_the_list_has_each_customers_newest_purchase_and_number_of_orders_before_as_of(world):
+    day = date(2023, 6, 1)
+    run = world.publish(
+        [
+            Person(3, "c@example.com", bought=(day, date(2023, 12, 31), date(2024, 1, 1))),
+            Person(1, "a@example.com", bought=(day, None)),
+            Person(2, "b@example.com", bought=(None,)),
+            Person(4, "d@example.com", label=1, frequency=3),
+        ]
+    )
+    world.build(run)
+    rows = [(row["customer"], row["last_purchase"], row["orders"]) for row in listed(world, run)]
+    assert rows == [("1", "2023-06-01", "2"), ("2", "", "1"), ("3", "2023-12-31", "2")]
+
+
+def test_every_exclusion_is_counted_by_its_reason(world):
+    run = world.publish(
+        [
+            *people(2),
+            Person(10, None),
+            Person(11, "   "),
+            Person(12, "gone@example.com", known=False),
+            Person(20, "at home"),
+            Person(21, "a@@example.com"),
+            Person(22, "a@localhost"),
+            Person(30, "  P1@EXAMPLE.com  ", bought=(date(2023, 7, 1),)),
+            Person(40, "Named.Key@example.com"),
+            Person(41, "by.address@example.com"),
+            Person(42, "named.key@EXAMPLE.com"),
+        ]
+    )
+    world.opt_out(customer=40)
+    world.opt_out(email=" BY.Address@Example.com ")
+    built = world.build(run)
+    assert built["excluded"] == {
+        "no_address": 3,
+        "malformed": 3,
+        "suppressed": 3,
+        "duplicate_address": 1,
+    }
+    assert built["customers"] + sum(built["excluded"].values()) == built["cluster_size"] == 12
+    # Of customers 1 and 30 the one with the later purchase stays.
+    assert [row["customer"] for row in listed(world, run)] == ["2", "30"]
+
+
+def test_a_mailbox_that_an_opted_out_customer_of_another_cluster_shares_is_left_alone(world):
+    shared = "family@example.com"
+    run = world.publish([Person(1, shared), Person(2, shared, label=1, frequency=4)])
+    world.opt_out(customer=2)
+    assert world.build(run)["excluded"]["suppressed"] == 1
+
+
+def test_blank_padding_is_no_part_of_a_value(world):
+    run = world.publish([Person(1, "a@example.com".ljust(50), first="Ann ".ljust(20))])
+    world.build(run)
+    assert [(row["email"], row["first_name"]) for row in listed(world, run)] == [
+        ("a@example.com", "Ann")
+    ]
+
+
+def test_the_same_data_give_the_same_bytes_for_the_owner_alone(world):
+    run = world.publish(people(50))
+    first = world.build(run)
+    content = run.path("target_list.csv").read_bytes()
+    again = world.publish(people(50)[::-1], world.run(run_id="manual__2"))
+    assert world.build(again)["sha256"] == first["sha256"]
+    assert again.path("target_list.csv").read_bytes() == content
+    assert content.startswith(b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n")
+    assert stat.S_IMODE(Path(run.path("target_list.csv").path).stat().st_mode) == 0o600
+
+
+def test_who_was_listed_stays_known_by_key_alone(world):
+    run = world.publish(people(3))
+    world.build(run)
+    keys = pq.read_table(run.path("target_list.parquet").path)
+    assert keys.to_pydict() == {"customer": [1, 2, 3]}
+    assert read_json(run, "target_list.json")["customers"] == 3
+
+
+def test_labels_of_another_run_are_noticed(world):
+    run = world.publish(people(4))
+    world.sql("DELETE FROM dbo.customer_clusters WHERE customer = 4")
+    world.sql("UPDATE dbo.customer_clusters SET customer = 9 WHERE customer = 3")
+    with pytest.raises(BadInputError, match="has 3 customers in cluster 0, of whom 1 are not"):
+        world.build(run)
+
+
+def test_a_customer_who_is_in_the_customer_table_twice_is_noticed(world):
+    run = world.publish(people(2))
+    world.sql("INSERT INTO dbo.customer SELECT * FROM dbo.customer WHERE c_customer_sk = 1")
+    with pytest.raises(BadInputError, match="c_customer_sk twice"):
+        world.build(run)
+
+
+def test_clusters_json_of_another_fit_is_noticed(world):
+    run = world.publish(people(3))
+    clusters = read_json(run, "clusters.json")
+    clusters["clusters"][0]["size"] = 4
+    run.path("clusters.json").write_text(json.dumps(clusters))
+    with pytest.raises(BadInputError, match="make 3; cluster 0 has 4 customers"):
+        world.build(run)
+
+
+def test_a_label_that_the_run_does_not_have_is_refused(world):
+    run = world.publish(people(2))
+    with pytest.raises(BadInputError, match=r"target_label is 7; expected one of .* 0 to 0"):
+        world.build(run, label=7)
+
+
+@pytest.mark.parametrize(
+    ("days", "stays"),
+    [
+        ([date(2023, 1, 1), date(2023, 1, 2)], 2),
+        ([date(2023, 1, 2), date(2023, 1, 1)], 1),
+        ([None, date(2023, 1, 1)], 2),
+        ([date(2023, 1, 1), date(2023, 1, 1)], 1),
+        ([None, None], 1),
+    ],
+)
+def test_of_two_customers_with_one_address_the_latest_buyer_stays(days, stays):
+    twins = [
+        candidate(key, address, day)
+        for key, address, day in zip((1, 2), ("A@example.com", "a@Example.com"), days, strict=True)
+    ]
+    for order in (twins, twins[::-1]):
+        chosen = choose_customers(order, NOBODY)
+        assert [entry.customer for entry in chosen.entries] == [stays]
+        assert chosen.excluded["duplicate_address"] == 1
+
+
+def test_an_opted_out_customer_never_keeps_an_address_from_another_reason():
+    """Who has opted out is out for that reason, even where an address is shared."""
+    chosen = choose_customers(
+        [candidate(1, "a@example.com"), candidate(2, "A@example.com")],
+        opt_outs(addresses=("a@EXAMPLE.com",)),
+    )
+    assert (chosen.entries, chosen.excluded["suppressed"]) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("opt_out", "address"),
+    [
+        ("USER@BÜCHER.example", "user@bücher.example"),
+        ("user@xn--bcher-kva.example", "user@bücher.example"),
+        ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
+    ],
+)
+def test_two_spellings_of_one_address_are_equal(opt_out, address):
+    chosen = choose_customers([candidate(1, address)], opt_outs(addresses=(opt_out,)))
+    assert chosen.excluded["suppressed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "cell"),
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(1)", "'@SUM(1)"),
+        (" \t=1", "'=1"),
+        ("\x00=1", "'=1"),
+        ("\uff1d1", "'\uff1d1"),
+        ('O"Hara, Ann', 'O"Hara, Ann'),
+        ("Ann\r\nLee", "Ann Lee"),
+        ("Zoë 小林", "Zoë 小林"),
+        (None, ""),
+    ],
+)
+def test_no_cell_is_a_formula_and_every_other_reads_as_it_was(tmp_path, name, cell):
+    out = tmp_path / "list.csv"
+    write_csv([candidate(1, "=a@example.com", last_name=name)], out)
+    (row,) = csv.DictReader(io.StringIO(out.read_text("utf-8-sig"), newline=""))
+    assert (row["last_name"], row["email"]) == (cell, "'=a@example.com")
+
+
+TEXTS = (
+    st.none() | st.text(max_size=12) | st.sampled_from(["a@b.de", "A@B.de", " a@b.de", "c@d.eu"])
+)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(
+        st.builds(
+            Candidate,
+            st.integers(1, 9),
+            TEXTS,
+            TEXTS,
+            TEXTS,
+            TEXTS,
+            st.none() | st.dates(),
+            st.integers(0, 9),
+            st.integers(0, 1),
+        )
+    ),
+    st.sets(st.integers(1, 9), max_size=3),
+    st.sets(st.sampled_from(["a@b.de", "x@y.zz"])),
+)
+def test_everybody_is_accounted_for_and_every_cell_is_safe(tmp_path_factory, rows, keys, addresses):
+    rows = list({row.customer: row for row in rows}.values())
+    suppressed = opt_outs(tuple(keys), tuple(addresses))
+    chosen = choose_customers(rows, suppressed)
+    assert len(chosen.entries) + sum(chosen.excluded.values()) == len(rows) == len(chosen.customers)
+    mailed = [address_key(entry.email) for entry in chosen.entries]
+    assert len(set(mailed)) == len(mailed)
+    assert not suppressed.addresses.intersection(mailed)
+    assert not suppressed.customers.intersection(entry.customer for entry in chosen.entries)
+
+    out = tmp_path_factory.getbasetemp() / "property.csv"
+    write_csv(chosen.entries, out)
+    _, *cells = csv.reader(io.StringIO(out.read_text("utf-8-sig"), newline=""))
+    assert len(cells) == len(chosen.entries)
+    assert not any(cell.startswith(tuple("=+-@\t\r")) for row in cells for cell in row)
