@@ -18,6 +18,7 @@ import pytest
 from upath import UPath
 
 from reclustering import steps
+from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
@@ -91,8 +92,7 @@ class World:
         """Put people into the store and leave a run that has published their labels."""
         run = run or self.run()
         with duckdb.connect(str(self.file)) as connection:
-            for table in ("customer", "store_sales"):
-                connection.execute(f"DELETE FROM dbo.{table}")
+            connection.execute("DELETE FROM dbo.customer")
             for table in ("customer_clusters", "clustering_runs"):
                 connection.execute(f"DELETE FROM dbo.{table} WHERE as_of = ?", [run.as_of])
             _insert_people(connection, everybody, run)
@@ -187,13 +187,6 @@ def _insert_people(
             "email": pa.array([p.email for p in known], pa.string()),
         }
     )
-    sales = pa.table(
-        {
-            "customer": [p.customer for p in everybody for _ in p.bought],
-            "day": pa.array([day for p in everybody for day in p.bought], pa.date32()),
-            "ticket": [1000 * p.customer + i for p in everybody for i, _ in enumerate(p.bought)],
-        }
-    )
     labels = pa.table(
         {
             "customer": [p.customer for p in everybody],
@@ -202,13 +195,8 @@ def _insert_people(
         }
     )
     connection.register("customers", customers)
-    connection.register("sales", sales)
     connection.register("labels", labels)
     connection.execute("INSERT INTO dbo.customer SELECT * FROM customers")
-    connection.execute(
-        "INSERT INTO dbo.store_sales SELECT s.customer, d.d_date_sk, s.ticket, 1, 9.99"
-        " FROM sales s LEFT JOIN dbo.date_dim d ON d.d_date = s.day"
-    )
     connection.execute(
         "INSERT INTO dbo.customer_clusters"
         " SELECT ?, customer, 0, 0, 0, frequency, label FROM labels",
@@ -238,6 +226,22 @@ def _leave_files(everybody: list[Person], run: Run) -> None:
         }
     )
     pq.write_table(labels, str(run.path("labels.parquet")))
+    pq.write_table(_purchases(everybody, run.as_of), str(run.path("purchases.parquet")))
+
+
+def _purchases(everybody: list[Person], as_of: date) -> pa.Table:
+    rows = []
+    for person in sorted(everybody, key=lambda one: one.customer):
+        known = [day for day in person.bought if day is None or day < as_of]
+        dated = [day for day in known if day]
+        rows.append(
+            {
+                "customer": person.customer,
+                "orders": len(known),
+                "last_purchase": max(dated, default=None),
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=PURCHASES_SCHEMA)
 
 
 def clusters_json(everybody: list[Person]) -> dict[str, Any]:

@@ -25,15 +25,17 @@ from reclustering.delivery.settings import MailSettings, valid_contact, valid_re
 
 
 def extract_features(warehouse: Warehouse, run: Run) -> dict[str, Any]:
-    """Read the return features of every customer into `features.parquet`."""
+    """Read what every customer bought and returned into `features.parquet` and `purchases.parquet`."""
     from reclustering.features.table import write_features
 
-    day = {"as_of": run.as_of}
     target = run.path("features.parquet")
-    with publish(target) as scratch, warehouse.read() as session:
-        customers = int(session.query("features/customer_count", day)[0]["customers"])
-        batches = session.stream("features/return_features", day)
-        sha256 = write_features(batches, scratch, expected_rows=customers)
+    with (
+        publish(target) as features,
+        publish(run.path("purchases.parquet")) as purchases,
+        warehouse.read() as session,
+    ):
+        batches = session.stream("features/return_features", {"as_of": run.as_of})
+        customers, sha256 = write_features(batches, features, purchases)
     summary = {"as_of": run.as_of.isoformat(), "customers": customers, "sha256": sha256}
     write_json(run.path("features.json"), summary)
     return summary | {"path": str(target)}
@@ -128,7 +130,10 @@ def build_target_list(
     valid_recipients(recipients)
     cluster = candidates.find_cluster(read_json(run.path("clusters.json")), label)
     opted_out = opt_outs.load_opt_outs(warehouse)
-    chosen = candidates.load_candidates(warehouse, run, label, opted_out)
+    with fetch(run.path("purchases.parquet")) as purchases:
+        chosen = candidates.load_candidates(
+            warehouse, run, label, opt_outs=opted_out, purchases=purchases
+        )
     with fetch(run.path("labels.parquet")) as labels:
         candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
     earlier = guards.find_earlier_list(warehouse, run, label)

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from reclustering.core.contracts import FEATURES_SCHEMA, PURCHASES_SCHEMA
 from reclustering.core.protocols import Warehouse
 from tests.stores import DuckDBStore, Store, requires_mssql
 
@@ -76,10 +77,15 @@ BEFORE_ALL = [row for row in ON_NEW_YEAR if row[0] in {2, 3, 6}]
 def features(warehouse: Warehouse, as_of: date) -> pa.Table:
     with warehouse.read() as session:
         batches = list(session.stream("features/return_features", {"as_of": as_of}))
-        counted = session.query("features/customer_count", {"as_of": as_of})[0]["customers"]
     table = pa.Table.from_batches(batches)
-    assert counted == table.num_rows
-    return table
+    assert set(table["customers"].to_pylist()) == {table.num_rows}
+    return table.select(FEATURES_SCHEMA.names)
+
+
+def purchases(warehouse: Warehouse, as_of: date) -> list[tuple[object, ...]]:
+    with warehouse.read() as session:
+        table = pa.Table.from_batches(session.stream("features/return_features", {"as_of": as_of}))
+    return [tuple(row.values()) for row in table.select(PURCHASES_SCHEMA.names).to_pylist()]
 
 
 def rows(warehouse: Warehouse, as_of: date) -> list[tuple[object, ...]]:
@@ -115,6 +121,27 @@ def fill(store: Store, calendar: list, sales: list, returns: list) -> None:
 )
 def test_worked_out_by_hand(shop: Store, as_of: date, expected: list) -> None:
     assert rows(shop.hook(), as_of) == expected
+
+
+def test_purchases_are_those_of_the_same_sales(shop: Store) -> None:
+    """A customer with undated orders alone has no last purchase; as_of itself is not before it."""
+    last_year = [date(2023, 12, 30), date(2023, 12, 31)]
+    new_year = date(2024, 1, 1)
+    assert purchases(shop.hook(), new_year) == [
+        (1, 2, last_year[1]),
+        (2, 1, None),
+        (3, 1, None),
+        (6, 1, None),
+        (7, 1, last_year[0]),
+        (BIG, 1, last_year[0]),
+    ]
+    assert purchases(shop.hook(), date(2024, 1, 3))[0] == (1, 3, new_year)
+
+
+def test_a_day_that_is_there_twice_counts_once(shop: Store) -> None:
+    store_rows = rows(shop.hook(), date(2024, 1, 1))
+    shop.insert("date_dim", [(10, date(2023, 12, 30))])
+    assert rows(shop.hook(), date(2024, 1, 1)) == store_rows
 
 
 def test_the_types_are_those_of_the_contract(shop: Store) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reclustering.core.contracts import FEATURES_SCHEMA
+from reclustering.core.contracts import FEATURES_SCHEMA, PURCHASES_SCHEMA
 from reclustering.core.errors import BadInputError, TransientError
 from reclustering.features.table import write_features
 
-ROWS = [
+FOUND = [
     {"customer": 3, "orderRatio": 0.0, "itemsRatio": 0.0, "monetaryRatio": 0.0, "frequency": 0},
     {
         "customer": 5,
@@ -21,27 +23,46 @@ ROWS = [
     },
     {"customer": 9, "orderRatio": 1.0, "itemsRatio": 1.0, "monetaryRatio": 0.25, "frequency": 4},
 ]
+BOUGHT = [
+    {"customer": 3, "orders": 1, "last_purchase": date(2024, 1, 2)},
+    {"customer": 5, "orders": 2, "last_purchase": None},
+    {"customer": 9, "orders": 4, "last_purchase": date(2023, 6, 1)},
+]
+ROWS = [found | bought for found, bought in zip(FOUND, BOUGHT, strict=True)]
+
+# What a driver gives: nullable columns, whatever the statement promises.
+SCHEMA = pa.schema(
+    [
+        *(field.with_nullable(True) for field in FEATURES_SCHEMA),
+        *list(PURCHASES_SCHEMA)[1:],
+        pa.field("customers", pa.int64()),
+    ]
+)
 
 
-def batches(rows, size=2):
-    # What a driver gives: nullable columns, whatever the statement promises.
-    schema = pa.schema([field.with_nullable(True) for field in FEATURES_SCHEMA])
+def batches(rows, size=2, counted=None):
+    counted = len(rows) if counted is None else counted
+    given = [row | {"customers": counted} for row in rows]
     return [
-        pa.RecordBatch.from_pylist(rows[start : start + size], schema=schema)
-        for start in range(0, len(rows), size)
+        pa.RecordBatch.from_pylist(given[start : start + size], schema=SCHEMA)
+        for start in range(0, len(given), size)
     ]
 
 
-def test_good_rows_are_written_as_they_are(tmp_path):
-    out = tmp_path / "features.parquet"
-    write_features(batches(ROWS), out, expected_rows=3)
-    assert pq.read_table(out).to_pylist() == ROWS
-    assert pq.read_schema(out).equals(FEATURES_SCHEMA)
+@pytest.fixture
+def files(tmp_path):
+    return tmp_path / "features.parquet", tmp_path / "purchases.parquet"
 
 
-def test_the_hash_tells_values_apart_and_not_batches(tmp_path):
+def test_good_rows_are_written_as_they_are(files):
+    assert write_features(batches(ROWS), *files)[0] == 3
+    assert [pq.read_table(file).to_pylist() for file in files] == [FOUND, BOUGHT]
+    assert [pq.read_schema(file) for file in files] == [FEATURES_SCHEMA, PURCHASES_SCHEMA]
+
+
+def test_the_hash_tells_features_apart_and_not_batches(files):
     def sha256(rows, size):
-        return write_features(batches(rows, size), tmp_path / "f.parquet", expected_rows=len(rows))
+        return write_features(batches(rows, size), *files)[1]
 
     assert sha256(ROWS, 1) == sha256(ROWS, 3)
     changed = [*ROWS[:2], ROWS[2] | {"monetaryRatio": 0.2500001}]
@@ -49,33 +70,35 @@ def test_the_hash_tells_values_apart_and_not_batches(tmp_path):
 
 
 @pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf")])
-def test_impossible_ratios_name_the_customer(tmp_path, value):
+def test_impossible_ratios_name_the_customer(files, value):
     rows = [*ROWS[:2], ROWS[2] | {"itemsRatio": value}]
     with pytest.raises(
         BadInputError, match=rf"Customer 9 has itemsRatio = {value}; expected a finite"
     ):
-        write_features(batches(rows), tmp_path / "f.parquet", expected_rows=3)
+        write_features(batches(rows), *files)
 
 
-def test_a_missing_value_is_refused(tmp_path):
+def test_a_missing_value_is_refused(files):
     rows = [*ROWS[:2], ROWS[2] | {"frequency": None}]
     with pytest.raises(BadInputError, match="1 rows have no frequency"):
-        write_features(batches(rows), tmp_path / "f.parquet", expected_rows=3)
+        write_features(batches(rows), *files)
 
 
 @pytest.mark.parametrize("customer", [5, 4])
 @pytest.mark.parametrize("size", [2, 3])
-def test_a_customer_twice_or_out_of_order_is_refused(tmp_path, customer, size):
+def test_a_customer_twice_or_out_of_order_is_refused(files, customer, size):
     rows = [*ROWS[:2], ROWS[2] | {"customer": customer}]
     with pytest.raises(BadInputError, match=f"Customer {customer} comes twice or out of order"):
-        write_features(batches(rows, size), tmp_path / "f.parquet", expected_rows=3)
+        write_features(batches(rows, size), *files)
 
 
-def test_no_customers_at_all(tmp_path):
+@pytest.mark.parametrize("given", [[], [pa.RecordBatch.from_pylist([], schema=SCHEMA)]])
+def test_no_customers_at_all(files, given):
     with pytest.raises(BadInputError, match="No customer has bought anything before this as_of"):
-        write_features([], tmp_path / "f.parquet", expected_rows=0)
+        write_features(given, *files)
 
 
-def test_a_short_stream_is_retried(tmp_path):
-    with pytest.raises(TransientError, match="counted 4 customers and sent 3"):
-        write_features(batches(ROWS), tmp_path / "f.parquet", expected_rows=4)
+@pytest.mark.parametrize("counted", [2, 4])
+def test_a_stream_that_did_not_come_whole_is_retried(files, counted):
+    with pytest.raises(TransientError, match=f"counted {counted} customers and sent 3"):
+        write_features(batches(ROWS, counted=counted), *files)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from reclustering.core.run import Run
+from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.delivery.ledger import Ledger, ListKey, clear_doubt, read_ledger
 from reclustering.labels.history import prune_labels
 from reclustering.target_list import candidates, guards
@@ -26,13 +28,7 @@ def hook(store):
     return hook
 
 
-def listed(hook, run: Run) -> candidates.TargetList:
-    return candidates.load_candidates(hook, run, 0, load_opt_outs(hook))
-
-
 def test_the_list(store, hook, tmp_path):
-    days = [date(2023, 12, 30) + timedelta(days=i) for i in range(3)]
-    store.insert("date_dim", list(enumerate(days, start=1)))
     store.insert(
         "customer",
         [
@@ -43,25 +39,18 @@ def test_the_list(store, hook, tmp_path):
             (5, "Mr.", "Cy", "Oz", None),
         ],
     )
-    # Keys: customer, day, ticket, item, paid. Day 3 is as_of itself; a day may be unknown.
-    store.insert(
-        "store_sales",
-        [
-            (1, 1, 10, 1, 5),
-            (1, 1, 10, 2, 5),
-            (1, 2, 11, 1, 5),
-            (1, 3, 12, 1, 5),
-            (2, None, 13, 1, 5),
-            (2, 99, 14, 1, 5),
-            (None, 1, 15, 1, 5),
-        ],
-    )
     store.insert("email_suppressions", [("three@EXAMPLE.com", None, "asked", AS_OF)])
     store.insert("email_suppressions", [(None, 4, None, None)])
     labels = write_labels_file(tmp_path / "labels.parquet", 6)
     publish(hook, labels, AS_OF)
+    purchases = tmp_path / "purchases.parquet"
+    day = date(2023, 12, 31)
+    bought = [{"customer": i, "orders": i, "last_purchase": day} for i in range(1, 7)]
+    pq.write_table(pa.Table.from_pylist(bought, schema=PURCHASES_SCHEMA), purchases)
 
-    chosen = listed(hook, make_run(AS_OF))
+    chosen = candidates.load_candidates(
+        hook, make_run(AS_OF), 0, opt_outs=load_opt_outs(hook), purchases=purchases
+    )
     assert chosen.customers == [1, 2, 3, 4, 5, 6]
     assert chosen.excluded == {
         "no_address": 2,
@@ -70,8 +59,8 @@ def test_the_list(store, hook, tmp_path):
         "duplicate_address": 0,
     }
     one, two = chosen.entries
-    assert (one.email, one.last_purchase, one.orders) == ("One@example.com", days[1], 2)
-    assert (two.email, two.last_purchase, two.orders) == ("two@example.com", None, 2)
+    assert (one.email, one.last_purchase, one.orders) == ("One@example.com", day, 1)
+    assert (two.email, two.last_purchase, two.orders) == ("two@example.com", day, 2)
     candidates.require_whole_cluster(chosen, labels, label=0, size=6)
 
 

@@ -178,10 +178,10 @@ def test_no_error_is_known_twice() -> None:
 
 def test_a_missing_table_is_terminal_and_named(store: Store) -> None:
     with (
-        pytest.raises(TerminalError, match=r"features/customer_count.sql.*store_sales"),
+        pytest.raises(TerminalError, match=r"features/return_features.sql.*store_sales"),
         store.hook().read() as session,
     ):
-        session.query("features/customer_count", {"as_of": date(2024, 1, 1)})
+        session.query("features/return_features", {"as_of": date(2024, 1, 1)})
 
 
 def test_a_bulk_load_into_a_missing_table_is_terminal(store: Store) -> None:

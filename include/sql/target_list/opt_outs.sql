@@ -1,6 +1,6 @@
 /*
-Purpose     Who must not be written to. Addresses are compared in target_list.py, so that upper and
-            lower case mean the same whatever the collation.
+Purpose     Who must not be written to. Addresses are compared by the code, in addresses.py, so that
+            upper and lower case mean the same whatever the collation.
 Grain       One row per opt-out; own_email is the address of a customer who is named by key.
 */
 SELECT

@@ -20,6 +20,16 @@ FEATURES_SCHEMA = pa.schema(
 )
 """Schema of `features.parquet`; rows are sorted by `customer`, which is unique."""
 
+PURCHASES_SCHEMA = pa.schema(
+    [
+        pa.field("customer", pa.int64(), nullable=False),
+        pa.field("orders", pa.int64(), nullable=False),
+        pa.field("last_purchase", pa.date32()),
+    ]
+)
+"""Schema of `purchases.parquet`: what the target list says of the customers of `features.parquet`, by
+the same sales. Rows are sorted by `customer`; a customer without a dated order has no day."""
+
 LABELS_SCHEMA = FEATURES_SCHEMA.append(pa.field("label", pa.uint8(), nullable=False))
 """Schema of `labels.parquet`: the rows of `features.parquet`, each with its label."""
 

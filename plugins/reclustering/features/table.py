@@ -1,4 +1,4 @@
-"""Check what the warehouse sends, and keep it as `features.parquet`."""
+"""Check what the warehouse sends, and keep it as `features.parquet` and `purchases.parquet`."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA
+from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA, PURCHASES_SCHEMA
 from reclustering.core.errors import BadInputError, TransientError
 
 
-def write_features(batches: Iterable[pa.RecordBatch], out: Path, *, expected_rows: int) -> str:
-    """Check the extracted rows and write them to a Parquet file, batch by batch.
+def write_features(
+    batches: Iterable[pa.RecordBatch], features: Path, purchases: Path
+) -> tuple[int, str]:
+    """Check the extracted rows and write them to two Parquet files, batch by batch.
 
     Parameters
     ----------
     batches : iterable of RecordBatch
-        Rows with the columns of `FEATURES_SCHEMA`, sorted by customer.
-    out : Path
-        The Parquet file to write.
-    expected_rows : int
-        How many rows the warehouse counted.
+        What `features/return_features.sql` gives: the columns of `FEATURES_SCHEMA` and of
+        `PURCHASES_SCHEMA`, and the number of rows as `customers`; sorted by customer.
+    features, purchases : Path
+        The files to write.
 
     Returns
     -------
-    str
-        SHA-256 (hexadecimal) of the values, whatever the batches they came in.
+    customers : int
+        How many rows were written.
+    sha256 : str
+        SHA-256 (hexadecimal) of the features, whatever the batches they came in.
 
     Raises
     ------
@@ -37,39 +40,42 @@ def write_features(batches: Iterable[pa.RecordBatch], out: Path, *, expected_row
         When there is no row, a value is NULL, not finite or negative, or a customer comes twice
         or out of order.
     TransientError
-        When the rows are not as many as the warehouse counted: the stream was cut short, or the
-        store changed between the two.
+        When the rows are not as many as the warehouse counted: the stream was cut short.
     """
-    if expected_rows == 0:
+    rows = expected = 0
+    digests = {name: hashlib.sha256() for name in FEATURES_SCHEMA.names}
+    with (
+        pq.ParquetWriter(features, FEATURES_SCHEMA, compression="zstd") as feature_sink,
+        pq.ParquetWriter(purchases, PURCHASES_SCHEMA, compression="zstd") as purchase_sink,
+    ):
+        for batch in _checked(batches):
+            found = batch.select(FEATURES_SCHEMA.names).cast(FEATURES_SCHEMA)
+            for name, digest in digests.items():
+                digest.update(found[name].to_numpy())
+            feature_sink.write_batch(found)
+            purchase_sink.write_batch(batch.select(PURCHASES_SCHEMA.names).cast(PURCHASES_SCHEMA))
+            rows += batch.num_rows
+            expected = batch["customers"][0].as_py()
+    if rows == 0:
         raise BadInputError(
             "No customer has bought anything before this as_of, so there is nothing to cluster. "
             "Check as_of, and that dbo.store_sales has been loaded."
         )
-    rows = 0
-    digests = {name: hashlib.sha256() for name in FEATURES_SCHEMA.names}
-    with pq.ParquetWriter(out, FEATURES_SCHEMA, compression="zstd") as writer:
-        for batch in _checked(batches):
-            for name, digest in digests.items():
-                digest.update(batch[name].to_numpy())
-            writer.write_batch(batch)
-            rows += batch.num_rows
-    if rows != expected_rows:
+    if rows != expected:
         raise TransientError(
-            f"The warehouse counted {expected_rows} customers and sent {rows}. "
-            "The connection was cut, or the store changed meanwhile; the next attempt reads it again."
+            f"The warehouse counted {expected} customers and sent {rows}. "
+            "The connection was cut; the next attempt reads it again."
         )
-    return hashlib.sha256(b"".join(digest.digest() for digest in digests.values())).hexdigest()
+    return rows, hashlib.sha256(b"".join(one.digest() for one in digests.values())).hexdigest()
 
 
 def _checked(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     last_customer: int | None = None
-    for raw in batches:
-        if raw.num_rows == 0:
-            continue
-        _require_values(raw)
-        batch = raw.cast(FEATURES_SCHEMA)
-        last_customer = _require_order(batch["customer"], last_customer)
-        yield batch
+    for batch in batches:
+        if batch.num_rows:
+            _require_values(batch)
+            last_customer = _require_order(batch["customer"].cast(pa.int64()), last_customer)
+            yield batch
 
 
 def _require_values(batch: pa.RecordBatch) -> None:

@@ -21,7 +21,7 @@ from reclustering.target_list.opt_outs import OptOuts
 
 
 class Candidate(NamedTuple):
-    """A customer of the cluster, as `target_list.sql` gives it."""
+    """A customer of the cluster, as `target_list.sql` and `purchases.parquet` give it."""
 
     customer: int
     email: str | None
@@ -74,19 +74,31 @@ def find_cluster(clusters: dict[str, Any], label: int) -> dict[str, Any]:
     return cluster
 
 
-def load_candidates(warehouse: Warehouse, run: Run, label: int, opt_outs: OptOuts) -> TargetList:
-    """Read the customers of a cluster, and decide about each."""
+def load_candidates(
+    warehouse: Warehouse, run: Run, label: int, *, opt_outs: OptOuts, purchases: Path
+) -> TargetList:
+    """Read the customers of a cluster and what is known of their orders, and decide about each."""
     day_and_label = {"as_of": run.as_of, "label": label}
     with warehouse.read() as session:
         batches = session.stream("target_list/target_list", day_and_label)
-        return choose_customers(read_candidates(batches), opt_outs)
+        return choose_customers(read_candidates(batches, purchases), opt_outs)
 
 
-def read_candidates(batches: Iterable[pa.RecordBatch]) -> Iterator[Candidate]:
-    """Give the rows of `target_list.sql` one by one."""
+def read_candidates(batches: Iterable[pa.RecordBatch], purchases: Path) -> Iterator[Candidate]:
+    """Give the rows of `target_list.sql` one by one, each with its row of `purchases.parquet`."""
     for batch in batches:
-        columns = [batch[name].to_pylist() for name in Candidate._fields]
-        yield from map(Candidate._make, zip(*columns, strict=True))
+        if batch.num_rows:
+            table = _with_purchases(batch, purchases)
+            columns = [table[name].to_pylist() for name in Candidate._fields]
+            yield from map(Candidate._make, zip(*columns, strict=True))
+
+
+def _with_purchases(batch: pa.RecordBatch, purchases: Path) -> pa.Table:
+    # Both are sorted by customer, so a batch needs no more than its range of the file.
+    customer = pc.field("customer")
+    first, last = batch["customer"][0], batch["customer"][-1]
+    known = pq.read_table(purchases, filters=(customer >= first) & (customer <= last))
+    return pa.Table.from_batches([batch]).join(known, "customer").sort_by("customer")
 
 
 def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> TargetList:

@@ -130,7 +130,7 @@ class MsSqlWarehouse(MsSqlHook):
         """Open a session that sees one consistent state and blocks no writer.
 
         Where the database does not allow snapshot isolation, each statement sees a state of its
-        own; what was read in pieces must then be checked by the reader (see `write_features`).
+        own.
         """
         with (
             closing(self.get_conn()) as connection,
