@@ -20,11 +20,14 @@ ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same st
 test: $(VENV)/installed ## Run the tests
 	@$(PYTHON) -m pytest
 
-lint: $(VENV)/installed ## Check format, lint, types and SQL
+lint: $(VENV)/installed ## Check format, lint, types, SQL, who imports whom, and the YAML's schemas
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/sqlfluff lint include/sql
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yaml
+	$(VENV)/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 
 format: $(VENV)/installed ## Format the code
 	$(VENV)/bin/ruff format .

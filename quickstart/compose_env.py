@@ -52,6 +52,8 @@ def write(path: Path) -> None:
 def settings() -> dict[str, str]:
     """Give a value for every variable of docker-compose.yaml; secrets are new each time."""
     return {
+        # Here and not as the file's `name`, which Compose before 2.0 does not know.
+        "COMPOSE_PROJECT_NAME": "customer-reclustering",
         "AIRFLOW_PORT": "8080",
         "MAILPIT_PORT": "8025",
         "MSSQL_PORT": "1433",

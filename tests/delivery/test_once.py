@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -138,7 +139,11 @@ def test_a_server_that_hangs_before_the_mail_is_tried_again(world, run, script):
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "sent", 2)])
 
 
-def test_a_connection_that_drops_before_the_last_dot_is_tried_again(world, run, script):
+def test_a_connection_that_drops_before_the_last_dot_is_tried_again(
+    world, run, script, monkeypatch
+):
+    patient = os.environ["AIRFLOW_CONN_SMTP_DEFAULT"].replace("timeout=1", "timeout=60")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", patient)
     # More than the socket buffers hold, so that the drop is noticed while the mail is being sent.
     run.path("clusters.png").write_bytes(bytes(12_000_000))
     script.before_dot = DROP

@@ -42,7 +42,13 @@ def test_a_second_time_it_refuses(
 def test_secrets_are_new_each_time() -> None:
     one, other = compose_env.settings(), compose_env.settings()
     settings = {name for name in one if one[name] == other[name]}
-    assert settings == {"AIRFLOW_PORT", "MAILPIT_PORT", "MSSQL_PORT", "TARGET_LIST_RECIPIENTS"}
+    assert settings == {
+        "AIRFLOW_PORT",
+        "COMPOSE_PROJECT_NAME",
+        "MAILPIT_PORT",
+        "MSSQL_PORT",
+        "TARGET_LIST_RECIPIENTS",
+    }
 
 
 def test_airflow_takes_the_fernet_key() -> None:

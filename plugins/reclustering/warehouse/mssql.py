@@ -1,7 +1,9 @@
 """The warehouse in production: a SQL Server or Azure SQL database.
 
 Sessions, Arrow streams and bulk loads all go through Microsoft's `mssql-python`, from the one
-Airflow connection of type `mssql`, encrypted and with the server's certificate verified.
+Airflow connection of type `mssql`, encrypted and with the server's certificate verified. The provider
+of that type gives the connection its form; its hook is built on pymssql, which knows neither Arrow nor
+a certificate, so nothing of it is used.
 """
 
 from __future__ import annotations
@@ -16,8 +18,7 @@ from typing import Any
 import mssql_python
 import pyarrow as pa
 import sqlglot
-from airflow.providers.microsoft.mssql.hooks.mssql import MsSqlHook
-from airflow.sdk import Connection
+from airflow.sdk import BaseHook, Connection
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Parameters
@@ -70,7 +71,7 @@ log = logging.getLogger(__name__)
 mssql_python.pooling(enabled=False)
 
 
-class MsSqlWarehouse(MsSqlHook):
+class MsSqlWarehouse(BaseHook):
     """The verbs of `core.protocols.Warehouse` on a SQL Server database.
 
     Parameters
@@ -86,8 +87,8 @@ class MsSqlWarehouse(MsSqlHook):
     """
 
     def __init__(self, conn_id: str) -> None:
-        super().__init__(conn_id)
-        self._keywords = connection_keywords(self.connection)
+        super().__init__()
+        self._keywords = connection_keywords(self.get_connection(conn_id))
         self.target = (
             f"SQL Server {self._keywords['Server']}, database {self._keywords['Database']}"
         )
@@ -100,8 +101,6 @@ class MsSqlWarehouse(MsSqlHook):
 
     def get_conn(self) -> Any:
         """Open a connection, in autocommit mode.
-
-        The provider's hook would use pymssql, which verifies no certificate.
 
         Raises
         ------
@@ -116,14 +115,6 @@ class MsSqlWarehouse(MsSqlHook):
             )
             _run(connection, _OPEN)
         return connection
-
-    def set_autocommit(self, conn: Any, autocommit: bool) -> None:
-        """Switch a connection's autocommit mode."""
-        conn.autocommit = autocommit
-
-    def get_autocommit(self, conn: Any) -> bool:
-        """Tell a connection's autocommit mode."""
-        return bool(conn.autocommit)
 
     @contextmanager
     def read(self) -> Iterator[MsSqlSession]:

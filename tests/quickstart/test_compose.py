@@ -1,0 +1,134 @@
+"""The deployment as Docker Compose reads it, and what it cannot know: that it fits the code."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from airflow.cli.cli_parser import get_parser
+from airflow.configuration import conf
+from airflow.sdk import Connection
+
+from quickstart import compose_env
+from quickstart.environment import PROJECT
+from reclustering.warehouse.mssql import connection_keywords
+
+COMPOSE = next(
+    (
+        name.split()
+        for name in ("docker-compose", "docker compose")
+        if shutil.which(name.split()[0])
+    ),
+    None,
+)
+SETTINGS = compose_env.settings()
+DOCKERFILE = (PROJECT / "Dockerfile").read_text()
+
+pytestmark = pytest.mark.skipif(COMPOSE is None, reason="docker-compose is not installed")
+
+
+def config(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Let Compose read the file in a folder of its own, which needs no engine."""
+    shutil.copy(PROJECT / "docker-compose.yaml", folder)
+    (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    return subprocess.run(
+        [*(COMPOSE or []), "config"], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory) -> dict[str, Any]:
+    """The services with every value in its place."""
+    read = config(tmp_path_factory.mktemp("compose"), SETTINGS)
+    assert read.returncode == 0, read.stderr
+    return yaml.safe_load(read.stdout)["services"]
+
+
+def environments(services: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Service, name and value of each environment variable."""
+    return [
+        (service, name, str(value))
+        for service, definition in services.items()
+        for name, value in definition.get("environment", {}).items()
+    ]
+
+
+@pytest.mark.parametrize("missing", sorted(SETTINGS.keys() - {"COMPOSE_PROJECT_NAME"}))
+def test_a_setting_that_is_missing_says_how_to_get_it(tmp_path, missing):
+    settings = {name: value for name, value in SETTINGS.items() if name != missing}
+    read = config(tmp_path, settings)
+    assert read.returncode != 0
+    assert "run make env" in read.stderr
+
+
+def test_the_hook_takes_the_warehouse_and_every_address_is_a_services(services):
+    ports = {"postgres": 5432, "sqlserver": 1433, "mailpit": 1025, "airflow-api-server": 8080}
+    ports["localhost"] = int(SETTINGS["AIRFLOW_PORT"])
+    seen = set()
+    for service, name, value in environments(services):
+        if name == "AIRFLOW_CONN_WAREHOUSE":
+            connection_keywords(Connection.from_uri(value, "warehouse"))
+        if host := urlsplit(value).hostname:
+            assert (name, urlsplit(value).port) == (name, ports[host]), service
+            seen.add(host)
+    assert seen == ports.keys()
+
+
+def test_airflow_knows_its_options_and_commands(services):
+    for service, name, _ in environments(services):
+        if option := re.fullmatch(r"AIRFLOW__(.+?)__(.+)", name):
+            section, key = (part.lower() for part in option.groups())
+            assert key in conf.configuration_description[section]["options"], service
+    commands = [definition.get("command", []) for definition in services.values()]
+    commands += [definition["healthcheck"]["test"][2:] for definition in services.values()
+                 if definition.get("healthcheck", {}).get("test", [])[1:2] == ["airflow"]]  # fmt: skip
+    for command in filter(None, commands):
+        if command[0] == "python":
+            assert find_spec(command[2])
+        elif command[0] == "bash":
+            assert command[2].rstrip().endswith("exec airflow api-server")
+        else:
+            get_parser().parse_args(command)
+
+
+def test_only_this_machine_can_connect_and_only_two_know_sa(services):
+    published = [port for one in services.values() for port in one.get("ports", ())]
+    assert published
+    assert all(str(port).startswith("127.0.0.1:") for port in published)
+    knowing = {
+        service
+        for service, _, value in environments(services)
+        if SETTINGS["MSSQL_SA_PASSWORD"] in value
+    }
+    assert knowing == {"sqlserver", "warehouse-init"}
+
+
+def test_the_image_is_the_airflow_that_is_tested_and_gets_the_code():
+    constraints = (PROJECT / "constraints.txt").read_text()
+    pinned = re.search(r"^apache-airflow==(.+)$", constraints, re.MULTILINE)
+    assert pinned
+    assert f"FROM apache/airflow:slim-{pinned[1]}-python" in DOCKERFILE
+    ignored = (PROJECT / ".dockerignore").read_text().splitlines()
+    for line in re.findall(r"^COPY (.*) /opt/airflow/", DOCKERFILE, re.MULTILINE):
+        for source in line.split():
+            assert (PROJECT / source).exists()
+            assert f"!{source}" in ignored
+
+
+def test_the_api_server_gets_a_password_file_that_airflow_can_read(services, tmp_path):
+    service = services["airflow-api-server"]
+    file = tmp_path / "passwords.json"
+    where = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(file)}
+    script = re.sub("exec airflow.*", "", service["command"][2].replace("$$", "$"))
+    subprocess.run(["bash", "-c", script], env=service["environment"] | where, check=True)
+    user = service["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(":")[0]
+    assert json.loads(file.read_text()) == {user: SETTINGS["AIRFLOW_ADMIN_PASSWORD"]}
+    assert file.stat().st_mode & 0o777 == 0o600
