@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from quickstart.environment import PROJECT
 from quickstart.sample_store import TUTORIAL
+from reclustering.clustering.profile import cluster_table
 from reclustering.core.contracts import EXCLUSIONS, FEATURES
 from reclustering.core.run import folder_name
 
@@ -55,14 +57,19 @@ def _cluster_table(
     )
     for column in ("label", "customers", *FEATURES):
         table.add_column(column, justify="right", no_wrap=True)
-    for one in clusters["clusters"]:
-        centroid = (f"{one['centroid'][feature]:.6f}" for feature in FEATURES)
-        table.add_row(str(one["label"]), f"{one['size']:,}", *centroid)
-        if compare_with_tutorial and one["label"] < len(TUTORIAL):
-            tutorial = TUTORIAL[one["label"]]
-            published = (f"{getattr(tutorial, feature):.6f}" for feature in FEATURES)
-            table.add_row("tutorial", f"{tutorial.size:,}", *published, style="dim")
+    ours, tutorial = (_formatted(one) for one in (cluster_table(clusters), pd.DataFrame(TUTORIAL)))
+    for label in range(len(ours)):
+        table.add_row(str(label), *ours[label])
+        if compare_with_tutorial and label < len(tutorial):
+            table.add_row("tutorial", *tutorial[label], style="dim")
     return table
+
+
+def _formatted(clusters: pd.DataFrame) -> list[list[str]]:
+    sizes = clusters["size"].map("{:,}".format)
+    return (
+        pd.concat([sizes, clusters[[*FEATURES]].map("{:.6f}".format)], axis=1).to_numpy().tolist()
+    )
 
 
 def _list_sentence(target_list: dict[str, Any]) -> str:

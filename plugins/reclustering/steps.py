@@ -74,13 +74,15 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str) -> dict[str, A
     from reclustering.clustering.plots import write_clusters_plot
     from reclustering.labels.history import fetch_labels, previous_run
 
-    k = read_json(run.path("elbow.json"))["k"]
+    elbow = read_json(run.path("elbow.json"))
     with (
         fetch(run.path("features.parquet")) as features,
         publish(run.path("labels.parquet")) as labels,
         TemporaryDirectory() as folder,
     ):
-        clusters = cluster_customers(features, k=k, scaling=scaling)
+        clusters = cluster_customers(
+            features, k=elbow["k"], scaling=scaling, start=elbow["centroids"]
+        )
         label_customers(features, clusters, labels)
         if previous := previous_run(warehouse, run):
             as_of, out = date.fromisoformat(previous["as_of"]), Path(folder, "previous.parquet")
@@ -90,7 +92,7 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str) -> dict[str, A
         write_clusters_plot(clusters, scratch)
     write_json(run.path("clusters.json"), clusters)
     return {
-        "k": k,
+        "k": elbow["k"],
         "inertia": clusters["inertia"],
         "sizes": [one["size"] for one in clusters["clusters"]],
         "path": str(run.path("clusters.json")),

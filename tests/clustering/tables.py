@@ -5,7 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reclustering.clustering.cells import Cells
+from reclustering.clustering.kmeans import fit_curve, fit_k
 from reclustering.core.contracts import FEATURES_SCHEMA
+
+ONE = np.ones(4)
 
 
 def save(path, X, customers=None):
@@ -22,6 +26,22 @@ def save(path, X, customers=None):
 def table(tmp_path):
     """Return a function that writes rows to a features.parquet and gives its path."""
     return lambda X, name="features.parquet", **kw: save(tmp_path / name, X, **kw)
+
+
+def distinct(X, scale=ONE):
+    """Return the distinct rows of X as cells of their own."""
+    rows, n = np.unique(np.asarray(X, dtype=float), axis=0, return_counts=True)
+    return Cells(rows, n.astype(float), rows, rows, np.zeros(len(n)), scale, 0.0)
+
+
+def fit(cells, k):
+    """Return the fit at one k."""
+    return fit_k([cells], k, seed=111)[1]
+
+
+def curve(cells, k_max):
+    """Return the fits for k = 1 to k_max."""
+    return fit_curve([cells], k_max, seed=111)[1]
 
 
 def returns(rows, seed=0):

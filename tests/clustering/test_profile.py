@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reclustering.clustering.clusters import cluster_customers
-from reclustering.clustering.profile import describe
+from reclustering.clustering.profile import cluster_table, describe
 
 FEATURES = ("orderRatio", "itemsRatio", "monetaryRatio", "frequency")
 
@@ -16,7 +16,11 @@ def test_figures_worked_out_by_hand(table):
     X = np.zeros((2_005, 4))
     X[:5] = [[1, 1, m, 2] for m in (10, 11, 12, 13, 14)]
     X[5] = [1, 1, 1000, 1]
-    zero, five, one = cluster_customers(table(X), k=3, scaling="none")["clusters"]
+    clusters = cluster_customers(table(X), k=3, scaling="none")
+    zero, five, one = clusters["clusters"]
+    shown = cluster_table(clusters)
+    assert shown.loc[1, ["size", "monetaryRatio"]].tolist() == [5, 12]
+    assert shown.columns.tolist() == ["size", "share", *FEATURES]
     assert (zero["size"], five["size"], one["size"]) == (1_999, 5, 1)
     assert five["share"] == pytest.approx(5 / 2_005)
     assert five["profile"]["monetaryRatio"] == pytest.approx(

@@ -6,12 +6,10 @@ import pytest
 from reclustering.clustering import cells as module
 from reclustering.clustering.assignment import predictor
 from reclustering.clustering.cells import summaries
-from reclustering.clustering.clusters import EFFORT, cluster_customers
-from reclustering.clustering.kmeans import nearest, solve_finely
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.kmeans import fit_k, nearest
 from reclustering.clustering.refinement import label_order, refine
-from tests.clustering.tables import SHAPES, returns
-
-ONE = np.ones(4)
+from tests.clustering.tables import ONE, SHAPES, returns
 
 
 @pytest.fixture
@@ -24,9 +22,9 @@ def few(monkeypatch):
 def test_merged_customers_give_the_fixed_point_of_all_rows(table, few, shape, scale):
     X = SHAPES[shape](np.random.default_rng(1))
     path = table(X)
-    start, fits = solve_finely(summaries(path, scale), 7, 111, EFFORT)
     for k in (1, 4, 7):
-        cells, fit = refine(path, start, fits[k - 1].centroids)
+        summary, start = fit_k(summaries(path, scale), k, seed=111)
+        cells, fit = refine(path, summary, start.centroids)
         labels, distances = nearest(X, fit.centroids, scale)
         assert cells.rows == len(X)
         assert fit.inertia == pytest.approx((distances**2).sum(), rel=1e-7)
@@ -52,7 +50,7 @@ def test_a_summary_too_coarse_steps_aside(table, few):
     """The outlier sets the width of the cells; what the others look like must not be lost."""
     X = SHAPES["uniform"](np.random.default_rng(1))
     X[0] = [1e7, 0, 0, 1]
-    cells, _ = solve_finely(summaries(table(X), ONE), 4, 111, EFFORT)
+    cells, _ = fit_k(summaries(table(X), ONE), 4, seed=111)
     assert cells.width == 0
 
 

@@ -5,21 +5,16 @@ import pytest
 from sklearn import metrics
 
 from reclustering.clustering import validity as module
-from reclustering.clustering.cells import Cells
-from reclustering.clustering.clusters import EFFORT
-from reclustering.clustering.kmeans import nearest, solve
+from reclustering.clustering.kmeans import nearest
 from reclustering.clustering.validity import validity_indices
-from tests.clustering.tables import returns
-
-ONE = np.ones(4)
+from tests.clustering.tables import ONE, curve, distinct, returns
 
 
 @pytest.fixture
 def solved():
     X = returns(700)
-    rows, n = np.unique(X, axis=0, return_counts=True)
-    cells = Cells(rows, n.astype(float), rows, rows, np.zeros(len(n)), ONE, 0.0)
-    return X, cells, solve(cells, 7, 111, EFFORT)
+    cells = distinct(X)
+    return X, cells, curve(cells, 7)
 
 
 @pytest.mark.parametrize(
@@ -50,10 +45,9 @@ def test_the_sampled_silhouette_is_close_and_sees_the_outlier(solved):
 
 
 def test_undefined_where_nothing_is_left_to_explain():
-    rows = np.eye(4)[:3]
-    cells = Cells(rows, np.ones(3), rows, rows, np.zeros(3), ONE, 0.0)
-    found = validity_indices(cells, solve(cells, 3, 111, EFFORT))
+    cells = distinct(np.eye(4)[:3])
+    found = validity_indices(cells, curve(cells, 3))
     assert found["calinski_harabasz"]["values"][0] is None
     assert found["calinski_harabasz"]["values"][2] is None
-    one = validity_indices(cells, solve(cells, 1, 111, EFFORT))
+    one = validity_indices(cells, curve(cells, 1))
     assert all(index["k"] is None for index in one.values())

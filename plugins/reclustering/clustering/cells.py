@@ -158,12 +158,6 @@ def coarsen(cells: Cells, limit: int) -> Cells:
     return _merge(cells, widths[min(i, len(widths) - 1)])
 
 
-def sharpen(cells: Cells, summary: Cells) -> Cells:
-    """Return the next finer summary of the cells than `summary`: in the end, the cells."""
-    finer = _merge(cells, summary.width / 2)
-    return finer if len(finer) < 0.9 * len(cells) else cells
-
-
 @contextmanager
 def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a feature table as the DuckDB view `features`; explain a file that cannot be one."""

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reclustering.clustering.cells import summaries
-from reclustering.clustering.kmeans import Effort, require_distinct, solve_finely
+from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
 from reclustering.clustering.scaling import fit_scaling, scale_of
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 
-EFFORT = Effort(draws=32, cells=2048, blur=0.02, final_blur=0.02)
-"""One k is solved with more care than each point of the elbow curve."""
 
-
-def cluster_customers(features: Path, *, k: int, scaling: str, seed: int = 111) -> dict[str, Any]:
+def cluster_customers(
+    features: Path,
+    *,
+    k: int,
+    scaling: str,
+    start: Sequence[Sequence[float]] | None = None,
+    seed: int = 111,
+) -> dict[str, Any]:
     """Find the k clusters with the least inertia and describe them.
 
     Parameters
@@ -28,6 +35,8 @@ def cluster_customers(features: Path, *, k: int, scaling: str, seed: int = 111) 
         Number of clusters, at least 1.
     scaling : {"none", "standard", "robust"}
         How features are weighed against each other.
+    start : sequence of k centroids, or None
+        A solution that is known already, in the features' own units: the result is no worse.
     seed : int
         Of the k-means++ draws. Results are the same to the last bit for the same customers and
         seed, whatever the row order, threads and history.
@@ -46,10 +55,13 @@ def cluster_customers(features: Path, *, k: int, scaling: str, seed: int = 111) 
     if k < 1:
         raise BadInputError(f"k is {k}; expected at least 1.")
     units = fit_scaling(features, scaling)
-    found = summaries(features, scale_of(units))
-    cells, fits = solve_finely(found, k, seed, EFFORT)
-    require_distinct(len(fits), k)
-    cells, fit = refine(features, cells, fits[k - 1].centroids)
+    cells, solution = fit_k(
+        summaries(features, scale_of(units)),
+        k,
+        seed,
+        also=[] if start is None else [np.array(start, dtype=float)],
+    )
+    cells, fit = refine(features, cells, solution.centroids)
     clusters = describe_clusters(cells, fit)
     return {
         "k": k,

@@ -8,14 +8,18 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
 
 from reclustering.core.contracts import FEATURES
 
 MEMORY = "512MB"
 """For joining two runs' customers; beyond it DuckDB uses the disk."""
 
+ABSENT = -1
+"""In place of a label: the customer was not there."""
+
 MIGRATION = """
-SELECT before.label AS previous, now.label AS label, count(*) AS customers
+SELECT coalesce(before.label, -1) AS previous, coalesce(now.label, -1) AS label, count(*) AS customers
 FROM read_parquet($previous) AS before
 FULL JOIN read_parquet($labels) AS now USING (customer)
 GROUP BY ALL
@@ -60,8 +64,8 @@ def compare_with_previous(
             "summary": "First run: nothing was published before, so there is nothing to compare.",
         }
     table = _migration(previous["labels"], labels, previous["k"], clusters["k"])
-    stayed = table[:-1, :-1]
-    pairs = _pairs(table)
+    stayed = table.iloc[:-1, :-1].to_numpy()
+    pairs = _pairs(table, stayed)
     total = int(stayed.sum())
     changed = total - sum(int(stayed[pair]) for pair in pairs)
     result = {
@@ -72,8 +76,8 @@ def compare_with_previous(
         "changed": changed,
         "changed_share": changed / total if total else 0.0,
         "relabelled": total - int(np.trace(stayed)),
-        "joined": table[-1, :-1].tolist(),
-        "left": table[:-1, -1].tolist(),
+        "joined": table.iloc[-1, :-1].tolist(),
+        "left": table.iloc[:-1, -1].tolist(),
         "migration": stayed.tolist(),
         "pairs": [
             {"previous": i, "label": j, "customers": int(stayed[i, j])}
@@ -86,25 +90,29 @@ def compare_with_previous(
     return result | {"summary": _summary(result)}
 
 
-def _migration(previous: Path, labels: Path, k_before: int, k: int) -> np.ndarray:
-    """Count customers by previous label and label; last row: not there before, last column: gone."""
+def _migration(previous: Path, labels: Path, previous_k: int, k: int) -> pd.DataFrame:
+    """Count customers by previous label, down, and label, across; `ABSENT` comes last."""
     with duckdb.connect() as con:
         con.execute(f"SET memory_limit = '{MEMORY}'")
         con.execute(f"SET temp_directory = '{tempfile.gettempdir()}'")
-        rows = con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).fetchall()
-    table = np.zeros((k_before + 1, k + 1), dtype=np.int64)
-    for before, now, customers in rows:
-        table[k_before if before is None else before, k if now is None else now] = customers
-    return table
+        found = con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).df()
+    counts = found.pivot_table("customers", "previous", "label", aggfunc="sum")
+    return (
+        counts.reindex(
+            index=[*range(previous_k), ABSENT], columns=[*range(k), ABSENT], fill_value=0
+        )
+        .fillna(0)
+        .astype(int)
+    )
 
 
-def _pairs(table: np.ndarray) -> list[tuple[int, int]]:
+def _pairs(table: pd.DataFrame, common: np.ndarray) -> list[tuple[int, int]]:
     """Return the counterparts (previous label, label)."""
     # scipy.optimize is slow to import, and the first run does not need it.
     from scipy.optimize import linear_sum_assignment
 
-    common = table[:-1, :-1]
-    either = table.sum(axis=1)[:-1, None] + table.sum(axis=0)[:-1] - common
+    before, now = (table.sum(axis=axis).drop(ABSENT).to_numpy() for axis in (1, 0))
+    either = before[:, None] + now - common
     similarity = common / np.maximum(either, 1)
     found = zip(*linear_sum_assignment(similarity, maximize=True), strict=True)
     return [(int(i), int(j)) for i, j in found if common[i, j]]

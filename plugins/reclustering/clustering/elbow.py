@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from reclustering.clustering.cells import Cells, coarsen, summaries
-from reclustering.clustering.kmeans import Effort, Fit, require_distinct, solve_finely
+from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct
 from reclustering.clustering.scaling import fit_scaling, scale_of
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES
@@ -20,8 +20,6 @@ DEFAULT_K = 4
 
 CURVE_CELLS = 2**14
 """The curve is drawn on a summary of this size, if that is fine enough."""
-
-EFFORT = Effort(draws=24, cells=512, blur=0.15, final_blur=0.005)
 
 INDEX_NAMES = {
     "calinski_harabasz": "Calinski-Harabasz",
@@ -64,7 +62,7 @@ def find_elbow(
         ``curve`` holds for each k the inertia (squared scaled distances to the nearest centroid,
         summed over customers; merging customers into cells may raise it by up to 0.5 %) and the
         mean scaled distance. ``distinct_rows`` is None where customers were merged, because there
-        are too many to count.
+        are too many to count. ``centroids`` are those of the chosen k, from which the fit can start.
 
     Raises
     ------
@@ -76,18 +74,18 @@ def find_elbow(
         if value is not None and value < 1:
             raise BadInputError(f"{name} is {value}; expected at least 1. Change the parameter.")
     scale = scale_of(fit_scaling(features, scaling))
-    cells, fits = solve_finely(_for_curve(features, scale), max(k_max, k or 1), seed, EFFORT)
+    cells, fits = fit_curve(_for_curve(features, scale), max(k_max, k or 1), seed)
     if k is not None:
         require_distinct(len(fits), k)
-    fits = fits[:k_max]
-    curve = [_point(cells, fit) for fit in fits]
+    curve_fits = fits[:k_max]
+    curve = [_point(cells, fit) for fit in curve_fits]
     knee = find_knee([point["inertia"] for point in curve])
     distinct = None if cells.width else len(cells)
     if distinct == 1 and k is None:
         chosen, method, reason = 1, "default", "All customers have the same features: one cluster."
     else:
         chosen, method, reason = _choose(k, knee, previous_k, len(curve))
-    indices = validity_indices(cells, fits)
+    indices = validity_indices(cells, curve_fits)
     result = {
         "k": chosen,
         "method": method,
@@ -104,6 +102,7 @@ def find_elbow(
         "rows": cells.rows,
         "distinct_rows": distinct,
         "features": list(FEATURES),
+        "centroids": fits[chosen - 1].centroids.tolist(),
     }
     return result | {"alt_text": alt_text(result)}
 

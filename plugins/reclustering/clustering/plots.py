@@ -5,9 +5,13 @@ What a picture shows is also told in words: `alt_text` in elbow.json and in clus
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from reclustering.clustering.profile import cluster_table
 from reclustering.core.contracts import FEATURES
 
 if TYPE_CHECKING:
@@ -52,8 +56,8 @@ def write_clusters_plot(clusters: dict[str, Any], out: Path) -> None:
     out : Path
         Where to write the PNG.
     """
-    rows = clusters["clusters"]
-    figure = _figure(12, 1.9 + 0.55 * len(rows))
+    table = cluster_table(clusters)
+    figure = _figure(12, 1.9 + 0.55 * len(table))
     figure.suptitle(
         f"{clusters['rows']:,} customers in {clusters['k']} clusters",
         x=0.01,
@@ -63,19 +67,17 @@ def write_clusters_plot(clusters: dict[str, Any], out: Path) -> None:
     size, *features = figure.subplots(
         1, 1 + len(FEATURES), sharey=True, width_ratios=[1.5, 1, 1, 1, 1]
     )
-    sizes = [row["size"] for row in rows]
     size.set_xscale("log")
     # A bar from 1 would hide a cluster of one customer.
-    _bars(size, sizes, [_size(row) for row in rows], BLUE)
-    size.set_xlim(0.5, 30 * max(sizes))
+    _bars(size, table["size"], map(_size, table["size"], table["share"]), BLUE)
+    size.set_xlim(0.5, 30 * table["size"].max())
     size.set_xlabel("customers (log scale)")
     size.set_ylabel("cluster")
-    size.set_yticks(range(len(rows)), [str(row["label"]) for row in rows])
+    size.set_yticks(range(len(table)), table.index.astype(str))
     size.invert_yaxis()
     for axes, name in zip(features, FEATURES, strict=True):
-        means = [row["centroid"][name] for row in rows]
-        _bars(axes, means, [f"{mean:.3g}" for mean in means], GREEN)
-        axes.set_xlim(0, 1.35 * max(means) or 1)
+        _bars(axes, table[name], map("{:.3g}".format, table[name]), GREEN)
+        axes.set_xlim(0, 1.35 * table[name].max() or 1)
         axes.set_xlabel(f"mean {name}")
     figure.savefig(out, format="png")
 
@@ -98,14 +100,13 @@ def _curve(axes: Axes, elbow: dict[str, Any], name: str, label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _size(cluster: dict[str, Any]) -> str:
-    share = f"{cluster['share']:.1%}" if cluster["share"] >= 0.001 else "<0.1%"
-    return f"{cluster['size']:,} ({share})"
+def _size(size: int, share: float) -> str:
+    return f"{size:,} ({f'{share:.1%}' if share >= 0.001 else '<0.1%'})"
 
 
-def _bars(axes: Axes, values: list[float], labels: list[str], color: str) -> None:
+def _bars(axes: Axes, values: pd.Series, labels: Iterable[str], color: str) -> None:
     bars = axes.barh(range(len(values)), values, color=color, height=0.7)
-    axes.bar_label(bars, labels, padding=3, fontsize=9)
+    axes.bar_label(bars, list(labels), padding=3, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 

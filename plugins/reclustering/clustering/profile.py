@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import Fit
 from reclustering.clustering.scaling import quantiles
 from reclustering.core.contracts import FEATURES
+
+HEAD = ["label", "size", "share"]
 
 TINY = 0.001
 """Clusters of a smaller share of the customers are flagged."""
@@ -56,6 +59,18 @@ def describe_clusters(cells: Cells, fit: Fit) -> list[dict[str, Any]]:
         _describe(label, fit.centroids[label], cells.take(mask), fit.distances[mask], cells.rows)
         for label, mask in enumerate(fit.labels == k for k in range(len(fit.centroids)))
     ]
+
+
+def cluster_table(clusters: dict[str, Any]) -> pd.DataFrame:
+    """Give the clusters of clusters.json as a table for people.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by label: size, share (0 to 1), and the mean of each feature in its own unit.
+    """
+    rows = [one["centroid"] | {name: one[name] for name in HEAD} for one in clusters["clusters"]]
+    return pd.DataFrame(rows, columns=[*HEAD, *FEATURES]).set_index("label")
 
 
 def _describe(

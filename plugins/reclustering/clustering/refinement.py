@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from reclustering.clustering.cells import Cells, read_members
-from reclustering.clustering.kmeans import Fit, lloyd
+from reclustering.clustering.kmeans import Fit, settle
 
 MARGIN = 1.0
 """Boxes are grown by this many cell widths when choosing what to open, so that the customers read
@@ -21,7 +21,7 @@ for one iteration serve the next ones too."""
 
 
 def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, Fit]:
-    """Converge Lloyd's iteration on all customers, and number the clusters.
+    """Converge k-means on all customers, and number the clusters.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, 
         A fixed point of Lloyd's iteration on the customers: each is labelled with its nearest
         centroid, each centroid is the mean of its customers. Clusters in label order.
     """
-    fit = lloyd(cells, label_order(centroids))
+    fit = settle(cells, label_order(centroids))
     closed, opened = cells, None
     while True:
         crossed = _crossed(closed, fit.centroids, margin=0.0)
@@ -52,7 +52,7 @@ def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, 
             opened = rows if opened is None else opened.join(rows)
             closed = closed.take(~crossed)
             cells = closed.join(opened)
-        fit = lloyd(cells, label_order(fit.centroids))
+        fit = settle(cells, label_order(fit.centroids))
 
 
 def label_order(centroids: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from reclustering.clustering.cells import Cells
-from reclustering.clustering.kmeans import Fit, weighted_choice
+from reclustering.clustering.kmeans import Fit
+from reclustering.clustering.starts import weighted_choice
 
 PER_STRATUM = 20
 """Cells drawn from each cluster of the finest solution for the silhouette: tiny clusters whole."""
