@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench ledger env sample-mssql constraints clean
+.PHONY: help run ui test lint format bench mutants ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -36,6 +36,10 @@ format: $(VENV)/installed ## Format the code
 bench: $(VENV)/installed ## Compare the clustering with the tutorial's and scikit-learn's
 	@$(PYTHON) -m benchmarks.clustering
 
+mutants: $(VENV)/installed ## Make 200 small mistakes and see which the tests notice (ARGS='--seed 1')
+	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements-mutants.txt -c constraints.txt
+	@$(PYTHON) -m benchmarks.mutants $(ARGS)
+
 ledger: $(VENV)/installed ## What was mailed (ARGS=sent, doubt, all, "clear '<Message-ID>' --arrived")
 	@$(PYTHON) -m quickstart.make_ledger $(ARGS)
 
@@ -48,7 +52,7 @@ sample-mssql: $(VENV)/installed ## Load the sample store into the SQL Server of 
 constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 	  --no-annotate --custom-compile-command 'make constraints' \
-	  --output-file constraints.txt requirements-dev.txt
+	  --output-file constraints.txt requirements-mutants.txt
 
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(BOOTSTRAP_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -1,14 +1,16 @@
 """Whatever shortcut found the start, the published fit is one of all customers."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from reclustering.clustering import cells as module
 from reclustering.clustering.assignment import predictor
-from reclustering.clustering.cells import summaries
+from reclustering.clustering.cells import Cells, summaries
 from reclustering.clustering.clusters import cluster_customers
 from reclustering.clustering.kmeans import fit_k, nearest
-from reclustering.clustering.refinement import label_order, refine
+from reclustering.clustering.refinement import _crossed, label_order, refine
 from tests.clustering.tables import ONE, SHAPES, returns
 
 
@@ -52,6 +54,39 @@ def test_a_summary_too_coarse_steps_aside(table, few):
     X[0] = [1e7, 0, 0, 1]
     cells, _ = fit_k(summaries(table(X), ONE), 4, seed=111)
     assert cells.width == 0
+
+
+def corners_disagree(cells, centroids, grow):
+    """Tell which boxes have corners that are nearer to another centroid than their mean is.
+
+    What one centroid is nearer than another by is linear, so the corners decide for the whole box.
+    """
+    found = []
+    for i in range(len(cells)):
+        sides = zip(cells.lo[i] - grow, cells.hi[i] + grow, strict=True)
+        corners = np.array(list(product(*sides)))
+        distances = ((corners[:, None] - centroids) ** 2).sum(axis=2)
+        own = ((cells.X[i] - centroids) ** 2).sum(axis=1).argmin()
+        found.append(bool((distances[:, [own]] - distances).max() > 0))
+    return found
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.0])
+def test_a_cell_is_opened_exactly_when_a_border_crosses_its_box(margin):
+    rng = np.random.default_rng(5)
+    lo = rng.random((300, 4))
+    hi = lo + rng.random((300, 4)) * 0.2
+    cells = Cells((lo + hi) / 2, np.ones(300), lo, hi, np.ones(300), ONE, 0.05)
+    centroids = rng.random((3, 4))
+    expected = corners_disagree(cells, centroids, margin * 0.05)
+    assert _crossed(cells, centroids, margin=margin).tolist() == expected
+    assert 20 < sum(expected) < 280
+
+
+def test_a_cell_of_equal_customers_is_never_opened():
+    X = np.random.default_rng(0).random((50, 4))
+    cells = Cells(X, np.ones(50), X, X, np.zeros(50), ONE, 0.5)
+    assert not _crossed(cells, X[:5], margin=1.0).any()
 
 
 def test_labels_are_ordered_by_distance_from_having_returned_nothing():

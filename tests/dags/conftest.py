@@ -27,6 +27,7 @@ class Outcome:
     state: str
     failure: str | None
     folder: Path
+    run_id: str
 
 
 def run(artifacts: Path, **params: Any) -> Outcome:
@@ -41,7 +42,7 @@ def run(artifacts: Path, **params: Any) -> Outcome:
     finally:
         get_listener_manager().clear()
     folder = next(artifacts.glob(f"as_of=*/{folder_name(result.run_id)}"), artifacts)
-    return Outcome(result.state, progress.failure, folder)
+    return Outcome(result.state, progress.failure, folder, result.run_id)
 
 
 @pytest.fixture

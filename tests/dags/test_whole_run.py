@@ -52,6 +52,20 @@ def test_the_tutorials_clusters_come_out(ran, warehouse_file):
     ]
 
 
+def test_each_task_leaves_one_small_xcom(ran):
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        rows = session.query(XComModel.task_id, XComModel.key, XComModel.value)
+        xcoms = [(task, key, value) for task, key, value in rows.filter_by(run_id=ran.run_id)]
+    assert {key for _, key, _ in xcoms} == {"return_value"}
+    assert len(xcoms) == 6
+    assert all(
+        len(value if isinstance(value, dict) else json.loads(value)) <= 4 for *_, value in xcoms
+    )
+
+
 def test_the_tutorials_table_is_there_under_its_old_name(ran, warehouse_file):
     view = rows(
         warehouse_file,

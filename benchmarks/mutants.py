@@ -1,0 +1,171 @@
+"""See whether the tests of a room notice a wrong line in it: `make mutants`.
+
+Small mistakes, drawn by a seed, are made one at a time in copies of the work tree, and the tests of
+the room are run on each. The mistakes are cosmic-ray's; which and where is decided here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from cosmic_ray.operators.provider import OperatorProvider
+from parso.python.tree import Function
+from parso.tree import NodeOrLeaf
+
+PROJECT = Path(__file__).resolve().parent.parent
+PACKAGE = "plugins/reclustering"
+ROOMS = ("clustering", "labels", "target_list", "delivery")
+"""Where a wrong line costs most: a wrong list, or one mailed twice."""
+
+OPERATORS = re.compile(
+    r"AddNot|NumberReplacer|Replace(True|False|And|Or|Break|Continue)With\w+"
+    r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|FloorDiv_Mul|Pow_Mul"
+    r"|Bit(Or|Xor)_BitAnd|BitAnd_BitOr)"
+    r"|ReplaceComparisonOperator_(Eq_NotEq|NotEq_Eq|Is_IsNot|IsNot_Is|Lt_GtE?|Lt_LtE|LtE_Lt|LtE_GtE?"
+    r"|GtE?_LtE?|Gt_GtE|GtE_Gt)"
+    r"|ReplaceUnaryOperator_Delete_(Not|USub)"
+)
+TWO_SIDED = {"arith_expr", "term", "power", "expr", "and_expr", "xor_expr"}
+"""cosmic-ray takes the marks of `def f(a, /, *, b)` and `{**a}` for operators, too."""
+
+
+class Mutant(NamedTuple):
+    """The change number `occurrence` that an operator of cosmic-ray can make in a file."""
+
+    room: str
+    file: str
+    line: int
+    operator: str
+    occurrence: int
+
+    def apply(self, source: str) -> str:
+        """Give the source with the change."""
+        return str(mutate_code(source, OperatorProvider()[self.operator](), self.occurrence))
+
+
+def main() -> int:
+    """Print the share of mutants that was noticed, and each that was not; give the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in {"--sample": 200, "--seed": 0, "--workers": 2}.items():
+        parser.add_argument(name, type=int, default=default)
+    given = parser.parse_args()
+    rng, places = random.Random(given.seed), find_places()  # noqa: S311
+    mutants = [rng.choice(place) for place in rng.sample(places, min(given.sample, len(places)))]
+    print(f"{len(mutants)} mutants, {len(places)} places, seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        trees: SimpleQueue[Path] = SimpleQueue()
+        for worker in range(given.workers):
+            tree = copy_tree(Path(folder, str(worker)))
+            trees.put(tree)
+        timeouts = {}
+        for room in ROOMS:
+            began = time.monotonic()
+            if outcome := run_tests(tree, room, timeout=None):
+                print(f"{outcome} on the unchanged code: nothing can be said of {room}.")
+                return 1
+            timeouts[room] = 60 + 5 * (time.monotonic() - began)
+
+        def outcome_of(mutant: Mutant) -> str:
+            tree = trees.get()
+            path = tree / mutant.file
+            source = path.read_text("utf-8")
+            path.write_text(mutant.apply(source), "utf-8")
+            outcome = run_tests(tree, mutant.room, timeouts[mutant.room])
+            path.write_text(source, "utf-8")
+            trees.put(tree)
+            print(f"{mutant.file}:{mutant.line}  {outcome or 'NOT NOTICED'}", flush=True)
+            return outcome
+
+        with ThreadPoolExecutor(given.workers) as pool:
+            outcomes = list(pool.map(outcome_of, mutants))
+    survivors = sorted(one for one, out in zip(mutants, outcomes, strict=True) if not out)
+    endless = sum(outcome == "no end" for outcome in outcomes)
+    noticed = len(mutants) - len(survivors)
+    print(f"\nNoticed {noticed} of {len(mutants)}, {endless} of them by not ending.")
+    for mutant in survivors:
+        source = (PROJECT / mutant.file).read_text("utf-8")
+        lines = difflib.unified_diff(source.splitlines(), mutant.apply(source).splitlines(), n=0)
+        print(f"\n{mutant.file}:{mutant.line}  {mutant.operator}", *list(lines)[3:], sep="\n")
+    return 0
+
+
+def find_places() -> list[list[Mutant]]:
+    """Give what can be changed, place by place, so that every place has the same chance."""
+    places: dict[tuple[object, ...], list[Mutant]] = {}
+    for room in ROOMS:
+        for path in sorted((PROJECT / PACKAGE / room).glob("*.py")):
+            file, nodes = str(path.relative_to(PROJECT)), [*ast_nodes(get_ast(path.read_text()))]
+            for name in filter(OPERATORS.fullmatch, OperatorProvider()):
+                positions = OperatorProvider()[name]().mutation_positions
+                found = ((node, start) for node in nodes for start, _ in positions(node))
+                for occurrence, (node, start) in enumerate(found):
+                    two_sided = "Binary" not in name or node.parent.type in TWO_SIDED
+                    if two_sided and not _is_annotation(node):
+                        place = places.setdefault((file, start, name.split("_")[0]), [])
+                        place.append(Mutant(room, file, start[0], name, occurrence))
+    return list(places.values())
+
+
+def _is_annotation(node: NodeOrLeaf) -> bool:
+    while (parent := node.parent) is not None:
+        if parent.type in {"annassign", "tfpdef"} and node.get_previous_leaf() == ":":
+            return True
+        if isinstance(parent, Function) and node is parent.annotation:
+            return True
+        node = parent
+    return False
+
+
+def copy_tree(target: Path) -> Path:
+    """Copy what git tracks or would track: nothing is ever changed in the work tree itself."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.check_output(command, cwd=PROJECT, text=True).split("\0"):  # noqa: S603
+        if (PROJECT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, target / name)
+    return target
+
+
+def run_tests(tree: Path, room: str, timeout: float | None) -> str:
+    """Give the first test that failed; "" if none did."""
+    log = tree.with_suffix(".log")
+    # Without bytecode, or a mutant may run as the one before it, of the same second and size.
+    environment = os.environ | {
+        "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'plugins'}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    # No deadlines, and the same examples each time.
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
+    command = [sys.executable, "-m", "pytest", *options, f"tests/{room}"]
+    with log.open("w") as out:
+        process = subprocess.Popen(  # noqa: S603
+            command, cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return "no end"
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE)
+    return "" if code == 0 else failed[1] if failed else f"exit code {code}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""What the task says when somebody does not have the list."""
+
+from __future__ import annotations
+
+import pytest
+
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.delivery.sending import Result, raise_for
+
+
+def results(*outcomes):
+    return [Result(f"{i}@example.com", one, "<id>", "why") for i, one in enumerate(outcomes)]
+
+
+def test_everybody_has_it():
+    raise_for(results("sent", "already_sent", "held"))
+
+
+def test_who_has_it_is_counted():
+    with pytest.raises(TransientError, match=r"^2 of 4 recipients have the target list"):
+        raise_for(results("sent", "already_sent", "failed", "refused"))
+    with pytest.raises(TerminalError, match=r"^1 of 3 recipients have the target list"):
+        raise_for(results("in_doubt", "sent", "refused"))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "error"),
+    [("failed", TransientError), ("refused", TerminalError), ("in_doubt", TerminalError)],
+)
+def test_only_what_may_pass_is_tried_again(outcome, error):
+    with pytest.raises(error, match=r"^0 of 1 recipients have .*0@example\.com"):
+        raise_for(results(outcome))
