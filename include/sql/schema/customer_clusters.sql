@@ -1,7 +1,8 @@
 /*
 Purpose     The published labels, with the features they were made from. History: one complete set
             per as_of.
-Grain       One row per as_of and customer.
+Grain       One row per as_of and customer. cluster is the label: the published tables keep the name
+            that the tutorial's users know, everything else says label.
 */
 CREATE TABLE dbo.customer_clusters (
     as_of date NOT NULL,
