@@ -128,7 +128,7 @@ def hundred_starts(features: Path) -> dict[str, Any]:
     import numpy as np
     from sklearn.cluster import KMeans
 
-    from reclustering.clustering.cells import summaries
+    from reclustering.clustering.summaries import summaries
 
     *_, rows = summaries(features, np.ones(4))
     model, work_s = _timed(
@@ -216,12 +216,12 @@ def _run(contender: str, features: Path) -> dict[str, Any]:
 def _features(folder: Path, rows: int) -> Path:
     """Return the generated table of so many rows, making it if it is not there."""
     sys.path.insert(0, str(PROJECT / "plugins"))
-    from benchmarks.generate import write_features
+    from benchmarks.generate import write_customers
 
     path = folder / f"features_{rows}.parquet"
     if not path.exists():
         half = path.with_suffix(".part")
-        write_features(rows, half)
+        write_customers(rows, half)
         half.rename(path)
     return path
 

@@ -21,7 +21,7 @@ CHUNK = 250_000
 SHARES = np.array([31_675, 4_989, 671, 1]) / 37_336
 
 
-def write_features(rows: int, out: Path, seed: int = 111) -> None:
+def write_customers(rows: int, out: Path, seed: int = 111) -> None:
     """Write a seeded features.parquet of `rows` customers to `out`."""
     rng = np.random.default_rng(seed)
     with pq.ParquetWriter(out, FEATURES_SCHEMA) as writer:

@@ -86,7 +86,7 @@ def main() -> int:
             path = tree / mutant.file
             source = path.read_text("utf-8")
             path.write_text(mutant.apply(source), "utf-8")
-            outcome = run_tests(tree, mutant.room, timeouts[mutant.room])
+            outcome = run_tests(tree, mutant.room, timeouts[mutant.room], first=path.stem)
             path.write_text(source, "utf-8")
             trees.put(tree)
             print(f"{mutant.file}:{mutant.line}  {outcome or 'NOT NOTICED'}", flush=True)
@@ -142,8 +142,8 @@ def copy_tree(target: Path) -> Path:
     return target
 
 
-def run_tests(tree: Path, room: str, timeout: float | None) -> str:
-    """Give the first test that failed; "" if none did."""
+def run_tests(tree: Path, room: str, timeout: float | None, first: str = "") -> str:
+    """Run a room's tests, those of the file `first` before the others; give the first that failed."""
     log = tree.with_suffix(".log")
     # Without bytecode, or a mutant may run as the one before it, of the same second and size.
     environment = os.environ | {
@@ -152,7 +152,10 @@ def run_tests(tree: Path, room: str, timeout: float | None) -> str:
     }
     # No deadlines, and the same examples each time.
     options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=ci"]
-    command = [sys.executable, "-m", "pytest", *options, f"tests/{room}"]
+    files = sorted(
+        (tree / "tests" / room).glob("test_*.py"), key=lambda path: (first not in path.stem, path)
+    )
+    command = [sys.executable, "-m", "pytest", *options, *map(str, files)]
     with log.open("w") as out:
         process = subprocess.Popen(  # noqa: S603
             command, cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reclustering.clustering import cells as module
+from reclustering.clustering import summaries as module
 from reclustering.clustering.assignment import label_customers, predictor
 from reclustering.clustering.clusters import cluster_customers
 from reclustering.core.contracts import FEATURES_SCHEMA

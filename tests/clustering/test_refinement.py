@@ -5,12 +5,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from reclustering.clustering import cells as module
+from reclustering.clustering import summaries as module
 from reclustering.clustering.assignment import predictor
-from reclustering.clustering.cells import Cells, summaries
+from reclustering.clustering.cells import Cells
 from reclustering.clustering.clusters import cluster_customers
 from reclustering.clustering.kmeans import fit_k, nearest
 from reclustering.clustering.refinement import _crossed, label_order, refine
+from reclustering.clustering.summaries import summaries
 from tests.clustering.tables import ONE, SHAPES, returns
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reclustering.clustering import kmeans, starts
-from reclustering.clustering.cells import Cells, coarsen
+from reclustering.clustering.cells import Cells
 from tests.clustering.tables import ONE, curve, distinct
 
 
@@ -112,14 +112,3 @@ def test_neighbours_mend_a_bad_draw(monkeypatch, broken):
         fits = curve(cells, 8)
     # Within groups: 787 rows with a variance of 0.01 in two features.
     assert fits[5].inertia < 1.2 * 787 * 2 * 0.01
-
-
-def test_coarsening_takes_the_finest_grid_within_the_limit():
-    """Rows at 0, 1, ..., 63: cells of width 1, 2, 4 hold 64, 32, 16 of them."""
-    X = np.zeros((64, 4))
-    X[:, 0] = np.arange(64)
-    X[:, 1] = 0.25  # not a row at the origin
-    cells = distinct(X)
-    for limit, left in ((64, 64), (63, 32), (32, 32), (31, 16), (16, 16), (15, 8)):
-        assert len(coarsen(cells, limit)) == left
-    assert len(coarsen(coarsen(cells, 32), 8)) == 8

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from reclustering.clustering.cells import summaries
 from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
 from reclustering.clustering.scaling import fit_scaling, scale_of
+from reclustering.clustering.summaries import summaries
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from reclustering.clustering.cells import Cells, coarsen, summaries
+from reclustering.clustering.cells import Cells, coarsen
 from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct
 from reclustering.clustering.scaling import fit_scaling, scale_of
+from reclustering.clustering.summaries import summaries
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reclustering.clustering.cells import Cells, read_members
+from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import Fit, settle
+from reclustering.clustering.summaries import read_members
 
 MARGIN = 1.0
 """Boxes are grown by this many cell widths when choosing what to open, so that the customers read

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reclustering.clustering.cells import query, scan
+from reclustering.clustering.feature_scan import query, scan
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 
