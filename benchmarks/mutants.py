@@ -94,12 +94,13 @@ def main() -> int:
 
         with ThreadPoolExecutor(given.workers) as pool:
             outcomes = list(pool.map(outcome_of, mutants))
+        sources = {one.file: (tree / one.file).read_text("utf-8") for one in mutants}
     survivors = sorted(one for one, out in zip(mutants, outcomes, strict=True) if not out)
     endless = sum(outcome == "no end" for outcome in outcomes)
     noticed = len(mutants) - len(survivors)
     print(f"\nNoticed {noticed} of {len(mutants)}, {endless} of them by not ending.")
     for mutant in survivors:
-        source = (PROJECT / mutant.file).read_text("utf-8")
+        source = sources[mutant.file]
         lines = difflib.unified_diff(source.splitlines(), mutant.apply(source).splitlines(), n=0)
         print(f"\n{mutant.file}:{mutant.line}  {mutant.operator}", *list(lines)[3:], sep="\n")
     return 0

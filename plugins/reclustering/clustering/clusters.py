@@ -33,7 +33,7 @@ def cluster_customers(
         A validated features.parquet.
     k : int
         Number of clusters, at least 1.
-    scaling : {"none", "standard", "robust"}
+    scaling : Scaling
         How features are weighed against each other.
     start : sequence of k centroids, or None
         A solution that is known already, in the features' own units: the result is no worse.

@@ -48,7 +48,7 @@ def find_elbow(
         A fixed number of clusters, at least 1; None to choose by the knee of the curve.
     k_max : int
         Where the curve ends, at least 1. It ends earlier if distinct customers are fewer.
-    scaling : {"none", "standard", "robust"}
+    scaling : Scaling
         How features are weighed against each other.
     previous_k : int or None
         k of the last published run, kept when the curve has no clear knee; None if there is none.

@@ -8,15 +8,14 @@ kept for readers who want z-scores; distances do not depend on it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from reclustering.clustering.feature_scan import query, scan
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
-
-METHODS = ("none", "standard", "robust")
+from reclustering.core.params import Scaling
 
 BINS_PER_DOUBLING = 2**16
 """Values are counted in bins 1e-5 of their size wide."""
@@ -29,7 +28,7 @@ def fit_scaling(features: Path, method: str) -> dict[str, Any]:
     ----------
     features : Path
         A validated features.parquet.
-    method : {"none", "standard", "robust"}
+    method : Scaling
         ``none``: 0 and 1. ``standard``: mean and population standard deviation. ``robust``: median
         and interquartile range; where more than three of four customers share the value 0, so that
         the range of all is 0, that of the customers above 0. A feature that does not vary has the
@@ -46,8 +45,10 @@ def fit_scaling(features: Path, method: str) -> dict[str, Any]:
     BadInputError
         If the method is unknown or the file unreadable.
     """
-    if method not in METHODS:
-        raise BadInputError(f"scaling is '{method}'; expected one of {', '.join(METHODS)}.")
+    if method not in get_args(Scaling):
+        raise BadInputError(
+            f"scaling is '{method}'; expected one of {', '.join(get_args(Scaling))}."
+        )
     measure = {"none": None, "standard": _standard, "robust": _robust}[method]
     center, scale = {}, {}
     for name in FEATURES:
