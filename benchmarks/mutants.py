@@ -41,6 +41,8 @@ OPERATORS = re.compile(
     r"|GtE?_LtE?|Gt_GtE|GtE_Gt)"
     r"|ReplaceUnaryOperator_Delete_(Not|USub)"
 )
+ENDLESS = "no end"
+
 TWO_SIDED = {"arith_expr", "term", "power", "expr", "and_expr", "xor_expr"}
 """cosmic-ray takes the marks of `def f(a, /, *, b)` and `{**a}` for operators, too."""
 
@@ -68,17 +70,41 @@ def main() -> int:
     rng, places = random.Random(given.seed), find_places()  # noqa: S311
     mutants = [rng.choice(place) for place in rng.sample(places, min(given.sample, len(places)))]
     print(f"{len(mutants)} mutants, {len(places)} places, seed {given.seed}", flush=True)
+    sources = {one.file: (PROJECT / one.file).read_text("utf-8") for one in mutants}
+    try:
+        outcomes = try_all(mutants, given.workers)
+    except AssertionError as error:
+        print(error)
+        return 1
+    noticed = sum(map(bool, outcomes))
+    print(f"\nNoticed {noticed} of {len(mutants)}, {outcomes.count(ENDLESS)} by not ending.")
+    for mutant, outcome in sorted(zip(mutants, outcomes, strict=True)):
+        if not outcome:
+            before = sources[mutant.file]
+            after = mutant.apply(before)
+            lines = [*difflib.unified_diff(before.splitlines(), after.splitlines(), n=0)]
+            print(f"\n{mutant.file}:{mutant.line}  {mutant.operator}", *lines[3:], sep="\n")
+    return 0
+
+
+def try_all(mutants: list[Mutant], workers: int) -> list[str]:
+    """Give for each mutant the first test that noticed it, "" where none did.
+
+    Raises
+    ------
+    AssertionError
+        When a room's tests fail on the unchanged code.
+    """
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         trees: SimpleQueue[Path] = SimpleQueue()
-        for worker in range(given.workers):
+        for worker in range(workers):
             tree = copy_tree(Path(folder, str(worker)))
             trees.put(tree)
         timeouts = {}
         for room in ROOMS:
             began = time.monotonic()
-            if outcome := run_tests(tree, room, timeout=None):
-                print(f"{outcome} on the unchanged code: nothing can be said of {room}.")
-                return 1
+            if failed := run_tests(tree, room, timeout=None):
+                raise AssertionError(f"{failed} fails on the unchanged code of {room}.")
             timeouts[room] = 60 + 5 * (time.monotonic() - began)
 
         def outcome_of(mutant: Mutant) -> str:
@@ -92,18 +118,8 @@ def main() -> int:
             print(f"{mutant.file}:{mutant.line}  {outcome or 'NOT NOTICED'}", flush=True)
             return outcome
 
-        with ThreadPoolExecutor(given.workers) as pool:
-            outcomes = list(pool.map(outcome_of, mutants))
-        sources = {one.file: (tree / one.file).read_text("utf-8") for one in mutants}
-    survivors = sorted(one for one, out in zip(mutants, outcomes, strict=True) if not out)
-    endless = sum(outcome == "no end" for outcome in outcomes)
-    noticed = len(mutants) - len(survivors)
-    print(f"\nNoticed {noticed} of {len(mutants)}, {endless} of them by not ending.")
-    for mutant in survivors:
-        source = sources[mutant.file]
-        lines = difflib.unified_diff(source.splitlines(), mutant.apply(source).splitlines(), n=0)
-        print(f"\n{mutant.file}:{mutant.line}  {mutant.operator}", *list(lines)[3:], sep="\n")
-    return 0
+        with ThreadPoolExecutor(workers) as pool:
+            return list(pool.map(outcome_of, mutants))
 
 
 def find_places() -> list[list[Mutant]]:
@@ -166,7 +182,7 @@ def run_tests(tree: Path, room: str, timeout: float | None, first: str = "") -> 
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            return "no end"
+            return ENDLESS
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", log.read_text(errors="replace"), re.MULTILINE)
     return "" if code == 0 else failed[1] if failed else f"exit code {code}"
 

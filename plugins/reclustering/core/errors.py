@@ -1,6 +1,6 @@
 """The two kinds of failure: worth a retry, or not.
 
-Airflow's retry policy (see the DAG) looks at the type alone: a `TransientError` is retried,
+Airflow's retry policy (`orchestration.failure`) looks at the type alone: a `TransientError` is retried,
 a `TerminalError` fails the task at once. Messages are for the person who is paged: the offending
 value, what was expected, what to do.
 """
