@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from reclustering.core.errors import TerminalError, TransientError
-from reclustering.delivery.sending import Result, raise_for
+from reclustering.delivery.ledger import ListKey
+from reclustering.delivery.sending import Result, raise_for, summarise
 
 
 def results(*outcomes):
@@ -30,3 +33,20 @@ def test_who_has_it_is_counted():
 def test_only_what_may_pass_is_tried_again(outcome, error):
     with pytest.raises(error, match=r"^0 of 1 recipients have .*0@example\.com"):
         raise_for(results(outcome))
+
+
+def test_the_outcomes_are_counted_and_said():
+    key = ListKey(date(2024, 1, 1), 0, "ab")
+    said = summarise(results("sent", "sent", "already_sent", "refused"), key)
+    assert said["outcomes"] == {
+        "sent": 2,
+        "already_sent": 1,
+        "held": 0,
+        "in_doubt": 0,
+        "refused": 1,
+        "failed": 0,
+    }
+    assert said["summary"] == (
+        "The list was mailed to 2 recipients. The list was mailed before to 1 recipient, who did not "
+        "get it again. The mail to 1 recipient was refused."
+    )

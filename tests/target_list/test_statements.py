@@ -1,4 +1,4 @@
-"""The statements of the list and the ledger, on every kind of warehouse."""
+"""The statements of the list, on every kind of warehouse."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from reclustering.core.contracts import PURCHASES_SCHEMA
-from reclustering.delivery.ledger import Ledger, ListKey, clear_doubt, read_ledger
+from reclustering.delivery.ledger import Ledger, ListKey
 from reclustering.labels.history import prune_labels
 from reclustering.target_list import candidates, guards
 from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
@@ -71,33 +71,14 @@ def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):
     assert opt_outs == OptOuts(1, frozenset({4}), frozenset({"four@example.com"}))
 
 
-def test_the_ledger(hook):
+def test_the_last_mailed_day_is_before_this_one_and_of_this_label(hook):
     ledger = Ledger(hook, KEY, run_id="manual__1", now=NOW)
     (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
-    assert ledger.enter([MARKETING], customers=7, sender="other@example.org") == [row]
-    assert (row.state, row.attempts) == ("pending", 0)
     assert guards.last_mailed(hook, make_run(NEXT), 0) is None
-
     assert ledger.claim(row)
-    assert not ledger.claim(row)
-    assert ledger.state(MARKETING) == "sending"
     assert guards.last_mailed(hook, make_run(NEXT), 0) == AS_OF
     assert guards.last_mailed(hook, make_run(AS_OF), 0) is None
     assert guards.last_mailed(hook, make_run(NEXT), 1) is None
-
-    clear_doubt(hook, row.message_id, arrived=False, now=NOW)
-    assert ledger.state(MARKETING) == "pending"
-    (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
-    assert ledger.claim(row)
-    ledger.settle(row, state="sent")
-    (entry,) = read_ledger(hook)
-    assert entry["changed_at"] == NOW.replace(tzinfo=None)
-    assert (entry["state"], entry["attempts"], entry["customers"]) == ("sent", 2, 7)
-    assert (entry["list_sha256"].strip(), entry["run_id"]) == (KEY.sha256, "manual__1")
-
-    other = Ledger(hook, ListKey(AS_OF, 0, "cd" * 32), run_id="manual__2", now=NOW)
-    assert not ledger.corrects()
-    assert other.corrects()
 
 
 def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):

@@ -1,0 +1,66 @@
+"""The rows of the ledger, on every kind of warehouse."""
+
+from __future__ import annotations
+
+import pytest
+
+from reclustering.delivery.ledger import Delivery, Ledger, ListKey, clear_doubt, read_ledger
+from reclustering.warehouse.schema import create_own_objects
+from tests.world import AS_OF, MARKETING, NOW
+
+KEY = ListKey(AS_OF, 0, "ab" * 32)
+
+
+@pytest.fixture
+def hook(store):
+    hook = store.hook()
+    create_own_objects(hook)
+    return hook
+
+
+@pytest.fixture
+def ledger(hook):
+    return Ledger(hook, KEY, run_id="manual__1", now=NOW)
+
+
+def enter(ledger: Ledger) -> Delivery:
+    (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
+    return row
+
+
+def test_a_mail_from_pending_to_sent(hook, ledger):
+    row = enter(ledger)
+    assert ledger.enter([MARKETING], customers=7, sender="other@example.org") == [row]
+    assert (row.state, row.attempts) == ("pending", 0)
+
+    assert ledger.claim(row)
+    assert not ledger.claim(row)
+    assert ledger.state(MARKETING) == "sending"
+
+    clear_doubt(hook, row.message_id, arrived=False, now=NOW)
+    assert ledger.state(MARKETING) == "pending"
+    row = enter(ledger)
+    assert ledger.claim(row)
+    assert ledger.settle(row, state="sent")
+    assert not ledger.settle(row, state="pending")
+    (entry,) = read_ledger(hook)
+    assert entry["changed_at"] == NOW.replace(tzinfo=None)
+    assert (entry["state"], entry["attempts"], entry["customers"]) == ("sent", 2, 7)
+    assert (entry["list_sha256"].strip(), entry["run_id"]) == (KEY.sha256, "manual__1")
+
+
+def test_another_list_of_the_day_is_a_correction_once_one_went_out(hook, ledger):
+    other = Ledger(hook, ListKey(AS_OF, 0, "cd" * 32), run_id="manual__2", now=NOW)
+    row = enter(ledger)
+    assert not other.corrects()
+    assert ledger.claim(row)
+    assert other.corrects()
+    assert not ledger.corrects()
+
+
+def test_a_long_reason_is_cut_to_what_the_column_holds(hook, ledger):
+    row = enter(ledger)
+    assert ledger.claim(row)
+    assert ledger.settle(row, state="pending", detail="x" * 1001)
+    (entry,) = read_ledger(hook)
+    assert entry["detail"] == "x" * 1000
