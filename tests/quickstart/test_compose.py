@@ -21,14 +21,17 @@ from quickstart import compose_env
 from quickstart.environment import PROJECT
 from reclustering.warehouse.mssql import connection_keywords
 
-COMPOSE = next(
-    (
-        name.split()
-        for name in ("docker-compose", "docker compose")
-        if shutil.which(name.split()[0])
-    ),
-    None,
-)
+
+def find_compose() -> list[str] | None:
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            version = subprocess.run([*command, "version"], capture_output=True, check=False)
+            if version.returncode == 0:
+                return command
+    return None
+
+
+COMPOSE = find_compose()
 SETTINGS = compose_env.settings()
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 
