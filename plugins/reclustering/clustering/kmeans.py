@@ -108,18 +108,18 @@ def fit_k(
     return cells, _without_empty(fit_best(cells, [found.centroids, *also]))
 
 
-def fit_best(cells: Cells, from_: Sequence[np.ndarray]) -> Fit:
+def fit_best(cells: Cells, initial: Sequence[np.ndarray]) -> Fit:
     """Iterate from each start (centroids in original units), and return the best end.
 
     scikit-learn's `KMeans` asks the callable for each of `n_init` starts, in its own coordinates: less
     the mean of X. `tol` is 0, for it is a share of the features' variance, which one outlier can make
     larger than all there is to gain.
     """
-    mean, queue = cells.scaled.mean(axis=0), iter(from_)
+    mean, queue = cells.scaled.mean(axis=0), iter(initial)
     model = KMeans(
-        len(from_[0]),
+        len(initial[0]),
         init=lambda X, k, random_state: next(queue) / cells.scale - mean,  # noqa: ARG005
-        n_init=len(from_),
+        n_init=len(initial),
         tol=0,
     ).fit(cells.scaled, sample_weight=cells.n)
     return settle(cells, model.cluster_centers_ * cells.scale)
