@@ -33,6 +33,9 @@ PACKAGE = "plugins/reclustering"
 ROOMS = ("clustering", "labels", "target_list", "delivery")
 """Where a wrong line costs most: a wrong list, or one mailed twice."""
 
+LOOKED_AT = {"plots.py"}
+"""What a picture looks like is looked at, not tested."""
+
 OPERATORS = re.compile(
     r"AddNot|NumberReplacer|Replace(True|False|And|Or|Break|Continue)With\w+"
     r"|ReplaceBinaryOperator_(Add_Sub|Sub_Add|Mul_Div|Div_Mul|FloorDiv_Mul|Pow_Mul"
@@ -127,6 +130,8 @@ def find_places() -> list[list[Mutant]]:
     places: dict[tuple[object, ...], list[Mutant]] = {}
     for room in ROOMS:
         for path in sorted((PROJECT / PACKAGE / room).glob("*.py")):
+            if path.name in LOOKED_AT:
+                continue
             file, nodes = str(path.relative_to(PROJECT)), [*ast_nodes(get_ast(path.read_text()))]
             for name in filter(OPERATORS.fullmatch, OperatorProvider()):
                 positions = OperatorProvider()[name]().mutation_positions

@@ -51,3 +51,14 @@ def test_undefined_where_nothing_is_left_to_explain():
     assert found["calinski_harabasz"]["values"][2] is None
     one = validity_indices(cells, curve(cells, 1))
     assert all(index["k"] is None for index in one.values())
+
+
+@pytest.mark.parametrize(("size", "whole"), [(20, True), (21, False)])
+def test_a_small_stratum_is_taken_whole_and_a_large_one_stands_for_its_customers(size, whole):
+    n = np.arange(1.0, size + 6)
+    stratum = np.arange(5, size + 5)
+    chosen, weight = module._draw(n, stratum)
+    assert (chosen.tolist() == stratum.tolist()) is whole
+    assert np.array_equal(weight, n[chosen]) is whole
+    assert weight.sum() == pytest.approx(n[stratum].sum())
+    assert set(chosen) <= set(stratum)
