@@ -50,3 +50,13 @@ def test_clearing_the_doubt(world, in_doubt, capsys, answer, state):
     assert capsys.readouterr().out == "Nothing.\n"
     assert main(["ledger", "clear", in_doubt, answer]) == 1
     assert f"it is {state}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["ledger"], ["ledger", "clear", "<id>"], ["ledger", "burn"]]
+)
+def test_a_command_that_is_not_whole_says_how_it_goes(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2
+    assert "usage: python -m reclustering" in capsys.readouterr().err

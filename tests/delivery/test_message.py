@@ -139,6 +139,13 @@ def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, sc
     assert zipped.get_filename() == "target_list_2024-01-01.csv.zip"
     with zipfile.ZipFile(io.BytesIO(zipped.get_content())) as archive:
         assert archive.read("target_list_2024-01-01.csv") == csv
+        (entry,) = archive.infolist()
+    assert (entry.date_time, entry.external_attr >> 16) == ((2024, 1, 1, 0, 0, 0), 0o600)
+    size = len(zipped.get_content())
+    world.email(run, SmtpMailer(), recipients="d@example.com", max_attachment=size)
+    world.email(run, SmtpMailer(), recipients="e@example.com", max_attachment=size - 1)
+    assert len(list(script.inbox("d@example.com")[0].iter_attachments())) == 1
+    assert list(script.inbox("e@example.com")[0].iter_attachments()) == []
     left_out = script.inbox("c@example.com")[0]
     assert list(left_out.iter_attachments()) == []
     for body in (html_of(left_out), text_of(left_out)):
