@@ -56,6 +56,7 @@ def test_counterparts_are_the_clusters_that_share_members(compared):
 
 def test_changed_is_relative_to_the_counterpart(compared):
     assert compared["changed"] == 1
+    assert compared["changed_share"] == pytest.approx(1 / 6)
     assert compared["relabelled"] == 5
     assert compared["summary"] == (
         "Against 2003-01-01: k changed from 2 to 3; 1 of 6 customers of both runs (16.7%) changed "
@@ -77,3 +78,4 @@ def test_no_customer_in_common(tmp_path):
         {"k": 1, "clusters": clusters(0)}, now, previous | {"labels": before}
     )
     assert (result["in_both"], result["changed"], result["pairs"]) == (0, 0, [])
+    assert result["changed_share"] == 0

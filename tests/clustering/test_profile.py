@@ -69,3 +69,30 @@ def test_figures_worked_out_by_hand(table):
 def test_descriptions_follow_the_means(means, size, said):
     assert describe(dict(zip(FEATURES, means, strict=True)), size) == said
     assert "inactive" not in said
+
+
+@pytest.mark.parametrize(
+    ("ratio", "said"),
+    [
+        (0.02, "hardly any"),
+        (0.05, "about one of twenty"),
+        (0.11, "about one of ten"),
+        (0.15, "about one of seven"),
+        (0.19, "about one of five"),
+        (0.26, "about one of four"),
+        (0.32, "about one of three"),
+        (0.41, "about two of five"),
+        (0.52, "about half of the"),
+        (0.59, "about three of five"),
+        (0.68, "about two of three"),
+        (0.76, "about three of four"),
+        (0.81, "about four of five"),
+        (0.91, "about nine of ten"),
+        (0.97, "nearly all"),
+        (1, "all"),
+        (1.5, "1.50 times the number of"),
+    ],
+)
+def test_a_share_of_the_orders_in_words(ratio, said):
+    means = dict(zip(FEATURES, (ratio, 0.5, 0.5, 2), strict=True))
+    assert describe(means, 9).startswith(f"Returned {said} orders, twice;")

@@ -68,6 +68,12 @@ def test_one_more_weighs_customers_and_units():
         assert starts.one_more(distinct(rows, scale), np.zeros((1, 4)))[-1][-1].tolist() == place
 
 
+def test_the_cost_is_the_squared_distance():
+    """Three customers at 3 cost 3 · 9, one at 8 costs 64; by plain distance it were 9 and 8."""
+    rows = [[0, 0, 0, 0], *[[3, 0, 0, 0]] * 3, [0, 8, 0, 0]]
+    assert starts.one_more(distinct(rows), np.zeros((1, 4)))[-1][-1].tolist() == [0, 8, 0, 0]
+
+
 def test_one_less_drops_what_would_be_missed_least():
     """Without a centroid its cells go to the next: by hand, over eight centroids on a line."""
     at = np.array([0, 1, 5, 12, 22, 35, 51, 70.0])
