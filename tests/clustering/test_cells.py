@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reclustering.clustering.cells import Cells, coarsen
+from reclustering.clustering.cells import Cells, coarsen, power_of_two_above
 from tests.clustering.tables import ONE, distinct
 
 
@@ -29,3 +29,8 @@ def test_coarsening_takes_the_finest_grid_within_the_limit():
     for limit, left in ((64, 64), (63, 32), (32, 32), (31, 16), (16, 16), (15, 8)):
         assert len(coarsen(cells, limit)) == left
     assert len(coarsen(coarsen(cells, 32), 8)) == 8
+
+
+@pytest.mark.parametrize(("value", "power"), [(0, 1), (0.3, 0.5), (0.5, 0.5), (1, 1), (5, 8)])
+def test_the_power_of_two_above(value, power):
+    assert power_of_two_above(value) == power

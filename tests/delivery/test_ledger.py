@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
-from reclustering.delivery.ledger import Delivery, Ledger, ListKey, clear_doubt, read_ledger
+from reclustering.delivery.ledger import (
+    Delivery,
+    Ledger,
+    ListKey,
+    clear_doubt,
+    message_id,
+    read_ledger,
+)
 from reclustering.warehouse.schema import create_own_objects
 from tests.world import AS_OF, MARKETING, NOW
 
@@ -64,3 +73,11 @@ def test_a_long_reason_is_cut_to_what_the_column_holds(hook, ledger):
     assert ledger.settle(row, state="pending", detail="x" * 1001)
     (entry,) = read_ledger(hook)
     assert entry["detail"] == "x" * 1000
+
+
+def test_a_message_id_is_made_of_what_makes_the_mail_and_of_the_senders_domain():
+    """An attempt of a later version must find the same mail."""
+    known = message_id(KEY, MARKETING, "Store <store@example.com>")
+    text = f"2024-01-01/0/{'ab' * 32}/marketing@example.com"
+    assert known == f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@example.com>"
+    assert len(known) == 40 + len("<@example.com>")

@@ -125,6 +125,13 @@ def test_labels_of_another_run_are_noticed(world):
         world.build(run)
 
 
+def test_labels_that_are_not_there_at_all_are_noticed(world):
+    run = world.publish(people(2))
+    world.sql("DELETE FROM dbo.customer_clusters")
+    with pytest.raises(BadInputError, match="has 0 customers in cluster 0, of whom 0 are not"):
+        world.build(run)
+
+
 def test_a_customer_who_is_in_the_customer_table_twice_is_noticed(world):
     run = world.publish(people(2))
     world.sql("INSERT INTO dbo.customer SELECT * FROM dbo.customer WHERE c_customer_sk = 1")
