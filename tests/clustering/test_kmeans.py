@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from reclustering.clustering.kmeans import fit_best, nearest
+from reclustering.clustering.cells import nearest
+from reclustering.clustering.kmeans import fit_best
 from reclustering.clustering.summaries import summaries
 from reclustering.core.errors import BadInputError
 from tests.clustering.tables import ONE, SHAPES, curve, distinct, fit

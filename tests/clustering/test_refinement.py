@@ -7,9 +7,9 @@ import pytest
 
 from reclustering.clustering import summaries as module
 from reclustering.clustering.assignment import predictor
-from reclustering.clustering.cells import Cells
+from reclustering.clustering.cells import Cells, nearest
 from reclustering.clustering.clusters import cluster_customers
-from reclustering.clustering.kmeans import fit_k, nearest
+from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.refinement import _crossed, label_order, refine
 from reclustering.clustering.summaries import summaries
 from tests.clustering.tables import ONE, SHAPES, returns

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from reclustering.clustering import validity as module
-from reclustering.clustering.kmeans import nearest
+from reclustering.clustering.cells import nearest
 from reclustering.clustering.validity import validity_indices
 from tests.clustering.tables import ONE, curve, distinct, returns
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reclustering.clustering.kmeans import nearest
+from reclustering.clustering.cells import nearest
 from reclustering.clustering.scaling import scale_of
 from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA, LABELS_SCHEMA
 from reclustering.core.errors import BadInputError

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy.cluster.vq import vq
 
 LADDER = range(1, 19)
 """Widths of a cell that are tried: the largest value halved this often."""
@@ -124,6 +125,18 @@ def _keys(cells: Cells, width: float) -> np.ndarray:
     """
     index = np.floor(cells.X / (width * cells.scale)).astype(np.int64).astype(np.uint64)
     return (index * MIX).sum(axis=1, dtype=np.uint64)
+
+
+def nearest(
+    X: np.ndarray, centroids: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest centroid of each row, and the scaled distance to it.
+
+    A row as near to one centroid as to another gets the lower label. Every row is worked out by
+    itself, so neither its label nor its distance depends on the rows around it.
+    """
+    labels, distances = vq(X / scale, centroids / scale, check_finite=False)
+    return labels, distances
 
 
 def power_of_two_above(value: float) -> float:

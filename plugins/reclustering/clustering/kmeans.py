@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.cluster.vq import vq
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from reclustering.clustering import starts
-from reclustering.clustering.cells import Cells
+from reclustering.clustering.cells import Cells, nearest
 from reclustering.clustering.starts import Effort
 from reclustering.core.errors import BadInputError
 
@@ -141,18 +140,6 @@ def settle(cells: Cells, centroids: np.ndarray) -> Fit:
         filled = (size > 0)[:, None]
         means = np.column_stack(sums) / np.maximum(size, 1)[:, None]
         centroids = np.where(filled, means, centroids)
-
-
-def nearest(
-    X: np.ndarray, centroids: np.ndarray, scale: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest centroid of each row, and the scaled distance to it.
-
-    A row as near to one centroid as to another gets the lower label. Every row is worked out by
-    itself, so neither its label nor its distance depends on the rows around it.
-    """
-    labels, distances = vq(X / scale, centroids / scale, check_finite=False)
-    return labels, distances
 
 
 def require_distinct(distinct: int, k: int) -> None:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from scipy.cluster.vq import vq
 from sklearn.cluster import kmeans_plusplus
 
-from reclustering.clustering.cells import Cells, coarsen
+from reclustering.clustering.cells import Cells, coarsen, nearest
 
 MOST_DRAWS = 100
 """k-means++ draws on a tiny table, where good optima are rare and a start takes no time."""
@@ -69,7 +68,7 @@ def fine_enough(summaries: Iterable[Cells], k: int, share: float) -> Cells:
             break
         if len(cells) >= 4 * k:
             centroids = draw(cells, k, seed=0, count=1)[0]
-            _, distances = vq(cells.scaled, centroids / cells.scale, check_finite=False)
+            _, distances = nearest(cells.X, centroids, cells.scale)
             if cells.hidden <= share * (cells.n * distances**2).sum():
                 break
     return cells
@@ -90,7 +89,7 @@ def draw(cells: Cells, k: int, seed: int, count: int) -> list[np.ndarray]:
 
 def one_more(cells: Cells, centroids: np.ndarray) -> list[np.ndarray]:
     """Add a centroid: at places spread over the cost, and last where the cost is greatest."""
-    _, distances = vq(cells.scaled, centroids / cells.scale, check_finite=False)
+    _, distances = nearest(cells.X, centroids, cells.scale)
     costs = cells.n * distances**2
     places = weighted_choice(costs, (np.arange(PLACES - 1) + 0.5) / (PLACES - 1))
     return [np.vstack([centroids, cells.X[i]]) for i in (*places, costs.argmax())]
