@@ -57,7 +57,7 @@ constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(BOOTSTRAP_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; name one with BOOTSTRAP_PYTHON=..."; exit 1; }
-	@echo "Installing into $(VENV) (about a minute, once) ..."
+	@echo "Installing into $(VENV) (a minute or two, once) ..."
 	@$(BOOTSTRAP_PYTHON) -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 	  -r requirements-dev.txt -c constraints.txt
