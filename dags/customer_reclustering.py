@@ -40,10 +40,24 @@ from typing import Any, Unpack, get_args
 from airflow.sdk import Context, Param, dag, task, timezone
 
 from reclustering import steps
-from reclustering.core.params import LARGEST_K, DeliveryMode, Scaling
+from reclustering.core.params import (
+    LARGEST_K,
+    MAX_QUARANTINED,
+    PATIENCE,
+    DeliveryMode,
+    Outliers,
+    Scaling,
+)
 from reclustering.delivery.settings import should_send
 from reclustering.mail import SmtpMailer
-from reclustering.orchestration import DEFAULT_ARGS, current_run, first_run, mail_settings
+from reclustering.orchestration import (
+    DEFAULT_ARGS,
+    current_run,
+    first_run,
+    mail_settings,
+    share,
+    whole_number,
+)
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects, require_source
 
@@ -62,7 +76,8 @@ PARAMS = {
         minimum=1,
         maximum=LARGEST_K,
         title="k",
-        description=f"Number of clusters, 1 to {LARGEST_K}. Empty: chosen by the elbow.",
+        description=f"Number of clusters, 1 to {LARGEST_K}. Empty: that of the last run, until the "
+        "evidence for another one has lasted.",
     ),
     "k_max": Param(
         19,
@@ -77,7 +92,15 @@ PARAMS = {
         enum=[*get_args(Scaling)],
         title="Scaling",
         description="How features are weighed against each other. none: as they are, like the "
-        "tutorial. standard: in standard deviations. robust: in interquartile ranges.",
+        "tutorial. standard: in standard deviations. robust: in medians of those above 0. log: as "
+        "logarithms.",
+    ),
+    "outliers": Param(
+        "keep",
+        enum=[*get_args(Outliers)],
+        title="Outliers",
+        description="Customers far from all others. keep: each takes a cluster, as in the tutorial. "
+        "set_aside: left out of curve and fit, and labelled with the nearest cluster.",
     ),
     "target_label": Param(
         0,
@@ -129,7 +152,11 @@ def customer_reclustering() -> None:
         warehouse = connect()
         require_source(warehouse)
         create_own_objects(warehouse)
-        return steps.extract_features(warehouse, first_run(context))
+        return steps.extract_features(
+            warehouse,
+            first_run(context),
+            max_quarantined=share("reclustering_max_quarantined", default=MAX_QUARANTINED),
+        )
 
     @task(multiple_outputs=False)
     def choose_k(**context: Unpack[Context]) -> dict[str, Any]:
@@ -140,12 +167,19 @@ def customer_reclustering() -> None:
             k=params["k"],
             k_max=params["k_max"],
             scaling=params["scaling"],
+            outliers=params["outliers"],
+            patience=whole_number("reclustering_k_patience", default=PATIENCE),
         )
 
     @task(multiple_outputs=False)
     def fit_clusters(**context: Unpack[Context]) -> dict[str, Any]:
-        scaling = context["params"]["scaling"]
-        return steps.fit_clusters(connect(), current_run(context), scaling=scaling)
+        params = context["params"]
+        return steps.fit_clusters(
+            connect(),
+            current_run(context),
+            scaling=params["scaling"],
+            outliers=params["outliers"],
+        )
 
     @task(multiple_outputs=False)
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:

@@ -171,19 +171,32 @@ def rows_of(path: Path) -> list[tuple[Any, ...]]:
 
 
 def publish(
-    warehouse: Warehouse, labels: Path, as_of: date, run_id: str = "run", now: datetime = NOW
+    warehouse: Warehouse,
+    labels: Path,
+    as_of: date,
+    run_id: str = "run",
+    now: datetime = NOW,
+    *,
+    clear: int | None = None,
+    outliers: str = "keep",
 ) -> int:
     """Publish labels with made-up circumstances."""
     return publish_labels(
         warehouse,
         make_run(as_of, run_id),
         labels,
-        elbow={"method": "elbow", "reason": "The curve bends at 4."},
+        elbow={
+            "method": "clear",
+            "reason": "4 groups.",
+            "groups": 4,
+            "evidence": {"groups": clear},
+        },
         clusters={
             "k": 4,
             "seed": 111,
             "inertia": 1.5,
             "scaling": {"method": "none"},
+            "outliers": {"mode": outliers},
             "clusters": [{"label": 0, "size": 2, "centroid": [0.0, 0.0, 0.0, 0.0]}],
             "continuity": {"moved": 0},
         },

@@ -204,7 +204,7 @@ def _insert_people(
     )
     connection.execute(
         "INSERT INTO dbo.clustering_runs BY NAME SELECT ? AS as_of, ? AS run_id, 2 AS k,"
-        " 'knee' AS k_method, '' AS k_reason, 'none' AS scaling, 111 AS seed, 1 AS inertia,"
+        " 'clear' AS k_method, '' AS k_reason, 'none' AS scaling, 111 AS seed, 1 AS inertia,"
         " 1 AS customers, '[]' AS centroids, '{}' AS continuity, '' AS features_sha256,"
         " TIMESTAMP '2024-01-01' AS published_at",
         [run.as_of, run.run_id],
@@ -215,7 +215,7 @@ def _leave_files(everybody: list[Person], run: Run) -> None:
     run.path("x").parent.mkdir(parents=True, exist_ok=True)
     run.path("clusters.json").write_text(json.dumps(clusters_json(everybody)))
     run.path("elbow.json").write_text(
-        json.dumps({"k": 2, "method": "knee", "reason": "The curve bends most clearly at k = 2."})
+        json.dumps({"k": 2, "method": "clear", "reason": "The curve bends clearly at 2."})
     )
     for name in ("elbow", "clusters"):
         run.path(f"{name}.png").write_bytes(_png())

@@ -24,7 +24,7 @@ from reclustering.delivery.settings import MailSettings, valid_contact, valid_re
 # A room is imported by the step that enters it: each task is a process of its own, every night.
 
 
-def extract_features(warehouse: Warehouse, run: Run) -> dict[str, Any]:
+def extract_features(warehouse: Warehouse, run: Run, *, max_quarantined: float) -> dict[str, Any]:
     """Read what every customer bought and returned into `features.parquet` and `purchases.parquet`."""
     from reclustering.features.table import write_features
 
@@ -35,28 +35,45 @@ def extract_features(warehouse: Warehouse, run: Run) -> dict[str, Any]:
         warehouse.read() as session,
     ):
         batches = session.stream("features/return_features", {"as_of": run.as_of})
-        customers, sha256 = write_features(batches, features, purchases)
+        customers, sha256, quarantine = write_features(
+            batches, features, purchases, max_quarantined=max_quarantined
+        )
     summary = {"as_of": run.as_of.isoformat(), "customers": customers, "sha256": sha256}
-    write_json(run.path("features.json"), summary)
+    write_json(run.path("features.json"), summary | {"quarantine": asdict(quarantine)})
     return summary | {"path": str(target)}
 
 
 def choose_k(
-    warehouse: Warehouse, run: Run, *, k: int | None, k_max: int, scaling: str
+    warehouse: Warehouse,
+    run: Run,
+    *,
+    k: int | None,
+    k_max: int,
+    scaling: str,
+    outliers: str,
+    patience: int,
 ) -> dict[str, Any]:
     """Choose the number of clusters by the elbow, and leave `elbow.json` and its plot."""
+    from reclustering.clustering.choice import Published
     from reclustering.clustering.elbow import find_elbow
     from reclustering.clustering.plots import write_elbow_plot
-    from reclustering.labels.history import previous_run
+    from reclustering.labels.history import earlier_choices
 
-    previous = previous_run(warehouse, run)
+    history = [
+        Published(**one)
+        for one in earlier_choices(
+            warehouse, run, scaling=scaling, outliers=outliers, days=patience
+        )
+    ]
     with fetch(run.path("features.parquet")) as features:
         elbow = find_elbow(
             features,
             k=k,
             k_max=k_max,
             scaling=scaling,
-            previous_k=previous["k"] if previous else None,
+            outliers=outliers,
+            history=history,
+            patience=patience,
         )
     with publish(run.path("elbow.png")) as scratch:
         write_elbow_plot(elbow, scratch)
@@ -66,7 +83,7 @@ def choose_k(
     }
 
 
-def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str) -> dict[str, Any]:
+def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str) -> dict[str, Any]:
     """Fit k-means with the chosen k; leave `clusters.json`, its plot, and `labels.parquet`."""
     from reclustering.clustering.assignment import label_customers
     from reclustering.clustering.clusters import cluster_customers
@@ -81,7 +98,11 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str) -> dict[str, A
         TemporaryDirectory() as folder,
     ):
         clusters = cluster_customers(
-            features, k=elbow["k"], scaling=scaling, start=elbow["centroids"]
+            features,
+            k=elbow["k"],
+            scaling=scaling,
+            outliers=outliers,
+            start=elbow["centroids"],
         )
         label_customers(features, clusters, labels)
         if previous := previous_run(warehouse, run):

@@ -31,6 +31,15 @@ def test_coarsening_takes_the_finest_grid_within_the_limit():
     assert len(coarsen(coarsen(cells, 32), 8)) == 8
 
 
-@pytest.mark.parametrize(("value", "power"), [(0, 1), (0.3, 0.5), (0.5, 0.5), (1, 1), (5, 8)])
+@pytest.mark.parametrize(("value", "power"), [(0, 1), (0.3, 0.5), (0.5, 1), (1, 2), (5, 8)])
 def test_the_power_of_two_above(value, power):
     assert power_of_two_above(value) == power
+
+
+def test_a_wild_cell_is_not_merged_and_spoils_no_grid():
+    X = np.random.default_rng(0).random((1_000, 4))
+    near, both = distinct(X), distinct(np.vstack([X, [[1, 1, 2e9, 1]]]))
+    merged = coarsen(both, 200)
+    assert merged.width == coarsen(near, 199).width
+    assert merged.X[merged.X[:, 2].argmax()].tolist() == [1, 1, 2e9, 1]
+    assert len(merged) <= 200

@@ -9,7 +9,9 @@ import pytest
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from reclustering.clustering.elbow import find_elbow, find_knee
+from reclustering.clustering.choice import Published
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.elbow import find_elbow
 from reclustering.core.errors import BadInputError
 from tests.clustering.tables import returns
 
@@ -23,16 +25,21 @@ def blobs(k, each=30):
 
 
 def choose(path, **given):
-    result = find_elbow(
-        path, **{"k": None, "k_max": 9, "scaling": "none", "previous_k": None} | given
-    )
+    result = find_elbow(path, **{"k": None, "k_max": 9, "scaling": "none"} | given)
     return json.loads(json.dumps(result, allow_nan=False))
 
 
-def test_the_knee_is_the_number_of_groups(table):
+def published(*clear, groups=3, k=None):
+    """Return earlier runs, newest first, one a day before 2026-03-09, by what their evidence was."""
+    return [
+        Published(f"2026-03-{8 - i:02}", k or groups, groups, one) for i, one in enumerate(clear)
+    ]
+
+
+def test_k_is_the_number_of_groups(table):
     result = choose(table(blobs(3)))
-    assert (result["k"], result["method"], result["knee"]) == (3, "knee", 3)
-    assert result["reason"] == "The curve bends most at k = 3."
+    assert (result["k"], result["method"], result["evidence"]["groups"]) == (3, "clear", 3)
+    assert result["reason"].startswith("k = 3: 3 groups. The curve bends clearly at 3: ")
     assert {name: one["k"] for name, one in result["indices"].items()} == {
         "calinski_harabasz": 3,
         "davies_bouldin": 3,
@@ -58,7 +65,9 @@ def test_the_curve_is_that_of_every_row(table):
 def test_a_fixed_k_keeps_the_curve_and_says_so(table):
     result = choose(table(blobs(3)), k=5)
     assert (result["k"], result["method"], len(result["curve"])) == (5, "fixed", 9)
-    assert result["reason"] == "k = 5 was set by the parameter k; the curve bends most at k = 3."
+    assert result["reason"].startswith(
+        "k = 5: set by the parameter k. The curve bends clearly at 3: "
+    )
     assert "Against k = 5 speaks" in result["disagreement"]
 
 
@@ -74,43 +83,104 @@ def test_more_than_the_distinct_customers_is_refused(table):
     assert choose(path)["k"] == 2
 
 
+def test_without_evidence_k_is_the_tutorials(table):
+    X = np.random.default_rng(0).random((500, 4))
+    result = choose(table(X))
+    assert (result["k"], result["method"], result["evidence"]["groups"]) == (4, "default", None)
+    assert result["reason"].startswith(
+        "k = 4: 4 groups by default, for nothing was published before. "
+        "No number of groups is clear: the curve bends most at "
+    )
+
+
 @pytest.mark.parametrize(
-    ("previous_k", "k", "method", "reason"),
+    ("history", "k", "method", "said"),
     [
-        (None, 2, "default", "no run was published before; k = 2 is the default, 4, cut to where"),
-        (2, 2, "previous", "k = 2 is that of the last published run."),
         (
-            7,
-            2,
-            "previous",
-            "k = 2 is that of the last published run, 7, cut to where the curve ends",
+            published(3),
+            3,
+            "kept",
+            "k = 3: 3 groups, as on 2026-03-08. The curve bends clearly at 3",
+        ),
+        (published(None, groups=5), 5, "kept", "on 1 day in a row; 7 change k."),
+        (
+            published(3, 3, 5, groups=5),
+            5,
+            "kept",
+            "on 3 days in a row, since 2026-03-07; 7 change k.",
+        ),
+        (published(3, 3, 3, 3, 3, 5, 3, groups=5), 5, "kept", "on 6 days in a row"),
+        (
+            published(3, 3, 3, 3, 3, 3, 5, groups=5),
+            3,
+            "replaced",
+            "3 groups, for which the evidence",
         ),
     ],
 )
-def test_without_a_knee_the_last_k_stays(table, previous_k, k, method, reason):
-    result = choose(table([[0, 0, 0, 0], [1, 1, 1, 1]]), previous_k=previous_k)
-    assert (result["k"], result["method"], result["knee"]) == (k, method, None)
-    assert "no clear bend" in result["reason"]
-    assert reason in result["reason"]
+def test_a_published_k_is_kept_until_the_evidence_lasts(table, history, k, method, said):
+    result = choose(table(blobs(3)), history=history, patience=7)
+    assert (result["k"], result["method"]) == (k, method)
+    assert said in result["reason"]
 
 
-def test_no_knee_in_a_straight_line():
-    assert find_knee([10.0, 8.0, 6.0, 4.0, 2.0, 0.0]) is None
+def test_a_kept_k_may_exceed_k_max_and_is_cut_to_the_distinct_customers(table):
+    history = published(12, groups=12)
+    assert choose(table(blobs(3)), k_max=4, history=history)["k"] == 12
+    few = table([[0, 0, 0, 0], [1, 1, 1, 1]] * 5, "few.parquet")
+    assert choose(few, history=history)["k"] == 2
 
 
-def test_no_knee_in_a_flat_curve():
-    assert find_knee([5.0, 5.0, 5.0, 5.0]) is None
+def test_a_person_decides(table):
+    result = choose(table(blobs(3)), k=6, history=published(3, groups=3))
+    assert (result["k"], result["groups"], result["method"]) == (6, 6, "fixed")
+
+
+def test_customers_far_from_all_others_have_clusters_of_their_own(table):
+    """Two far apart and two side by side: three clusters more, and the groups keep theirs."""
+    X = blobs(3, each=300)
+    wild = np.array([[0, 0, 5e3, 0], [0, 0, 4e5, 0], [0, 3e7, 0, 0], [0, 3e7 + 1, 0, 0]])
+    result = choose(table(np.vstack([X, wild])))
+    assert (result["k"], result["groups"], result["far_groups"]) == (6, 3, 3)
+    assert result["evidence"]["groups"] == choose(table(X, "x"))["evidence"]["groups"] == 3
+    assert [one["customer"] for one in result["outliers"]["customers"]] == [901, 902, 903, 904]
+    assert result["reason"].startswith("k = 6: 3 groups and 4 customers far from all others.")
+    path = table(np.vstack([X, wild]))
+    clusters = cluster_customers(path, k=6, scaling="none", start=result["centroids"])["clusters"]
+    assert sorted(one["size"] for one in clusters) == [1, 1, 2, 300, 300, 300]
+
+
+def test_set_aside_they_have_no_say(table):
+    X = blobs(3, each=300)
+    path = table(np.vstack([X, [[0, 0, 5e3, 0]]]))
+    result = choose(path, outliers="set_aside")
+    assert (result["k"], result["far_groups"], result["rows"]) == (3, 0, 900)
+    assert result["curve"] == choose(table(X, "x"))["curve"]
+    assert "3 groups; 1 customer far from all others set aside." in result["reason"]
+
+
+def test_too_many_far_customers_are_a_decision_for_a_person(table):
+    X = np.vstack([np.random.default_rng(0).random((10_000, 4)), np.zeros((50, 4))])
+    X[-50:, 2] = 1e3 * 1.2 ** np.arange(50)
+    with pytest.raises(BadInputError, match=r"k would be \d+; expected at most 40.*set_aside"):
+        choose(table(X))
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "log"])
+def test_every_scaling_finds_groups_that_stand_apart(table, scaling):
+    result = choose(table(blobs(4)), scaling=scaling)
+    assert (result["k"], result["method"]) == (4, "clear")
 
 
 def test_one_distinct_customer(table):
-    result = choose(table([[0.1, 0.7, 1.1, 1]] * 7), previous_k=4)
+    result = choose(table([[0.1, 0.7, 1.1, 1]] * 7), history=published(4, groups=4))
     assert (result["k"], len(result["curve"]), result["distinct_rows"]) == (1, 1, 1)
-    assert result["reason"] == "All customers have the same features: one cluster."
+    assert "too few distinct customers" in result["reason"]
 
 
 def test_k_max_of_one(table):
     result = choose(table(blobs(3)), k_max=1)
-    assert (result["k"], result["knee"]) == (1, None)
+    assert (result["k"], len(result["curve"]), result["method"]) == (4, 1, "default")
 
 
 def test_fewer_distinct_customers_than_k_max_end_the_curve(table):
@@ -120,15 +190,15 @@ def test_fewer_distinct_customers_than_k_max_end_the_curve(table):
 
 
 @pytest.mark.parametrize(
-    ("previous_k", "expected"),
+    ("history", "expected"),
     [
-        (None, "No run was published before."),
-        (3, "k = 3, as in the last published run."),
-        (6, "k changed from 6 in the last published run to 3."),
+        ([], "No run was published before."),
+        (published(3), "k = 3, as in the last published run."),
+        (published(*[3] * 7, groups=6), "k changed from 6 in the last published run to 3."),
     ],
 )
-def test_a_change_from_the_last_run_is_reported(table, previous_k, expected):
-    assert choose(table(blobs(3)), previous_k=previous_k)["change"] == expected
+def test_a_change_from_the_last_run_is_reported(table, history, expected):
+    assert choose(table(blobs(3)), history=history)["change"] == expected
 
 
 @pytest.mark.parametrize("name", ["k", "k_max"])

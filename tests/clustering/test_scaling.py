@@ -1,52 +1,109 @@
-"""Units of the features are scikit-learn's, fitted on every customer."""
+"""Units of the features, and the logarithms that are an alternative."""
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from sklearn.preprocessing import RobustScaler, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
-from reclustering.clustering.scaling import fit_scaling, quantiles, scale_of
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.scaling import (
+    coordinates,
+    fit_scaling,
+    quantiles,
+    scale_of,
+    to_coordinates,
+    to_features,
+)
+from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import SHAPES
+from tests.clustering.tables import SHAPES, returns
 
 
-def center_of(scaling):
-    return list(scaling["center"].values())
+def units(path, method, without=None):
+    return scale_of(fit_scaling(path, method, without)).tolist()
 
 
-def test_none_leaves_the_features_alone(table):
-    scaling = fit_scaling(table(np.random.default_rng(0).random((50, 4)) * 9), "none")
-    assert scaling["method"] == "none"
-    assert center_of(scaling) == [0, 0, 0, 0]
-    assert scale_of(scaling).tolist() == [1, 1, 1, 1]
+@pytest.mark.parametrize("method", ["none", "log"])
+def test_where_distances_are_taken_as_they_are_the_units_are_one(table, method):
+    X = np.random.default_rng(0).random((50, 4)) * 9
+    assert fit_scaling(table(X), method) == {"method": method, "scale": dict.fromkeys(FEATURES, 1)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_standard_is_the_standard_scaler(table, shape):
     X = SHAPES[shape](np.random.default_rng(0))
-    scaling, reference = fit_scaling(table(X), "standard"), StandardScaler().fit(X)
-    np.testing.assert_allclose(center_of(scaling), reference.mean_, rtol=1e-6)
-    np.testing.assert_allclose(scale_of(scaling), reference.scale_, rtol=1e-6)
+    np.testing.assert_allclose(
+        units(table(X), "standard"), StandardScaler().fit(X).scale_, rtol=1e-9
+    )
 
 
-@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "returns"])
-def test_robust_is_the_robust_scaler(table, shape):
-    X = SHAPES[shape](np.random.default_rng(0))
-    scaling, reference = fit_scaling(table(X), "robust"), RobustScaler().fit(X)
-    np.testing.assert_allclose(center_of(scaling), reference.center_, rtol=2e-5)
-    np.testing.assert_allclose(scale_of(scaling), reference.scale_, rtol=1e-4)
+def test_standard_has_the_same_bits_in_any_row_order(table):
+    X = SHAPES["heavy tails"](np.random.default_rng(0))
+    shuffled = np.random.default_rng(1).permutation(X)
+    assert units(table(X, "a"), "standard") == units(table(shuffled, "b"), "standard")
 
 
-def test_robust_looks_at_those_who_returned_when_most_did_not(table):
-    """Nine of ten are 0, so the range of all is 0; that of 1, 2, 3, 4, 5 is from 2 to 4."""
+@pytest.mark.parametrize("value", [0.1, 0.35, 1e-7, 3.0])
+@pytest.mark.parametrize("method", ["standard", "robust"])
+def test_a_feature_that_does_not_vary_has_no_say(table, value, method):
+    """Three tenths are 0.30000000000000004, so its computed deviation is not quite 0."""
+    X = np.zeros((3, 4))
+    X[:, 0] = value
+    assert units(table(X), "standard") == [1, 1, 1, 1]
+    rows = np.array([[value, 0, 0, f] for f in (1, 2, 2, 6, 8, 8)])
+    inertia = cluster_customers(table(rows), k=2, scaling=method)["inertia"]
+    unit = {"standard": np.std([1, 2, 2, 6, 8, 8]), "robust": 4}[method]
+    # 1, 2, 2 about 5/3 and 6, 8, 8 about 22/3.
+    assert inertia == pytest.approx((2 / 3 + 8 / 3) / unit**2, rel=1e-12)
+
+
+def test_values_that_hardly_differ_have_their_own_unit(table):
+    X = np.zeros((4, 4))
+    X[:, 0] = [0.1, 0.1, 0.1000001, 0.1000001]
+    assert units(table(X), "standard")[0] == pytest.approx(5e-8, rel=1e-6)
+
+
+def test_robust_is_the_median_of_those_above_zero(table):
     X = np.zeros((50, 4))
     X[:5] = np.arange(1, 6)[:, None]
-    assert scale_of(fit_scaling(table(X), "robust")).tolist() == pytest.approx([2, 2, 2, 2])
+    assert units(table(X), "robust") == [3, 3, 3, 3]
 
 
-def test_a_feature_that_does_not_vary_has_the_unit_one(table):
-    X = np.full((10, 4), 3.0)
-    for method in ("standard", "robust"):
-        assert scale_of(fit_scaling(table(X), method)).tolist() == [1, 1, 1, 1]
+def test_robust_has_no_cliff_where_a_quarter_returns(table):
+    def unit(returning):
+        X = np.zeros((1_000, 4))
+        X[:returning, 2] = np.linspace(0.001, 1, returning)
+        return units(table(X), "robust")[2]
+
+    found = [unit(returning) for returning in range(245, 256)]
+    assert max(found) / min(found) < 1.01
+
+
+@pytest.mark.parametrize("method", ["standard", "robust"])
+def test_rows_can_be_left_out(table, method):
+    X = returns(500)
+    wild = np.array([[1, 2, 1e6, 1]])
+    with_it = table(np.vstack([X, wild]), "b")
+    assert units(with_it, method, wild) == units(table(X, "a"), method)
+    assert units(with_it, method) != units(table(X, "a"), method)
+
+
+def test_log_takes_logarithms_of_one_more(table):
+    X = returns(300)
+    path = table(X)
+    with coordinates(path, "log") as points:
+        found = pq.read_table(points)
+        assert points != path
+    assert found["customer"].to_pylist() == list(range(1, 301))
+    np.testing.assert_array_equal(found["frequency"].to_numpy(), np.log1p(X[:, 3]))
+    with coordinates(path, "standard") as points:
+        assert points == path
+
+
+def test_features_come_back_from_coordinates():
+    X = returns(300)
+    for method in ("none", "log"):
+        np.testing.assert_array_equal(to_features(to_coordinates(X, method), method), X)
 
 
 def test_an_unknown_method_is_refused(table):

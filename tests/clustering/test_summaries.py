@@ -15,15 +15,26 @@ PARTS = ("X", "n", "lo", "hi", "spread")
 @pytest.fixture
 def few(monkeypatch):
     monkeypatch.setattr(module, "BUDGETS", (200, 800, float("inf")))
+    monkeypatch.setattr(module, "APART", 10)
 
 
 def by_hand(X, width):
-    """Group rows by cell with a dict, the slow and obvious way; the origin is a cell of its own."""
+    """Group rows by cell with a dict, the slow and obvious way.
+
+    The origin is a cell of its own, and so is each distinct row beyond the least power of two above
+    the eleventh largest.
+    """
+    span = 2.0 ** (np.floor(np.log2(np.sort(X.max(axis=1))[-11])) + 1)
     groups = {}
     for row in X:
-        key = tuple(np.floor(row / width)) if row.any() else "origin"
-        groups.setdefault(key, []).append(row)
+        groups.setdefault(key_of(row, width, span), []).append(row)
     return {key: np.array(rows) for key, rows in groups.items()}
+
+
+def key_of(row, width, span):
+    if row.max() >= span:
+        return ("far", *row)
+    return tuple(np.floor(row / width)) if row.any() else "origin"
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -33,10 +44,10 @@ def test_grid_agrees_with_grouping_by_hand(table, few, shape):
     if not cells.width:
         pytest.skip("few distinct rows are not merged")
     groups = by_hand(X, cells.width)
-    assert len(cells) == len(groups) <= 250
+    assert len(cells) == len(groups) <= 260
+    by_corners = {(*rows.min(axis=0), *rows.max(axis=0)): rows for rows in groups.values()}
     for i in range(len(cells)):
-        key = tuple(np.floor(cells.lo[i] / cells.width)) if cells.hi[i].any() else "origin"
-        rows = groups[key]
+        rows = by_corners[(*cells.lo[i], *cells.hi[i])]
         assert cells.n[i] == len(rows)
         assert np.array_equal(cells.lo[i], rows.min(axis=0))
         assert np.array_equal(cells.hi[i], rows.max(axis=0))
@@ -78,6 +89,26 @@ def test_members_are_the_rows_of_the_chosen_cells(table, few):
         [by_hand(X, cells.width)[tuple(k)] for k in np.floor(chosen.lo / cells.width)]
     )
     assert np.array_equal(members.X, np.unique(expected, axis=0))
+
+
+@pytest.mark.parametrize("value", [1e3, 1e7, 2e9])
+def test_one_wild_row_leaves_the_grid_of_the_others_as_it_was(table, few, value):
+    X = returns(4_000)
+    without, with_it = (
+        next(summaries(table(rows, name), ONE))
+        for rows, name in ((X, "a"), (np.vstack([X, [1, 1, value, 1]]), "b"))
+    )
+    assert with_it.width == without.width
+    assert len(with_it) == len(without) + 1
+    assert with_it.hidden == without.hidden
+
+
+@pytest.mark.parametrize("value", [1e12, 1e300, float("inf"), float("nan")])
+@pytest.mark.parametrize("rows", [100, 4_000])
+def test_a_feature_beyond_its_range_is_refused(table, few, value, rows):
+    X = np.vstack([returns(rows), [1, 1, value, 1]])
+    with pytest.raises(BadInputError, match=r"A feature is .*expected at most 2,147,483,647"):
+        next(summaries(table(X), ONE))
 
 
 def test_an_empty_table_is_refused(table):

@@ -70,9 +70,10 @@ def shop(store: Store) -> Store:
 def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     warehouse = store.hook()
     require_source(warehouse)
-    steps.extract_features(warehouse, run)
-    steps.choose_k(warehouse, run, k=2, k_max=19, scaling="none")
-    steps.fit_clusters(warehouse, run, scaling="none")
+    settings_of_fit = {"scaling": "none", "outliers": "keep"}
+    steps.extract_features(warehouse, run, max_quarantined=0)
+    steps.choose_k(warehouse, run, k=2, k_max=19, patience=7, **settings_of_fit)
+    steps.fit_clusters(warehouse, run, **settings_of_fit)
     steps.write_labels(warehouse, run, now=NOW)
     to = "marketing@example.com"
     steps.build_target_list(warehouse, run, label=0, recipients=to, accept_change=False)

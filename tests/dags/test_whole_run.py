@@ -39,7 +39,7 @@ def ran(run_dag):
 
 def test_the_tutorials_clusters_come_out(ran, warehouse_file):
     elbow = read(ran, "elbow")
-    assert (elbow["k"], elbow["method"]) == (4, "knee")
+    assert (elbow["k"], elbow["method"]) == (4, "clear")
     # Means of the published rows, not of what the pipeline reports of itself.
     means = ", ".join(f"round(avg({feature}), 6)" for feature in FEATURES)
     published = rows(
@@ -169,3 +169,24 @@ def test_no_address_or_name_leaves_the_list(ran, warehouse_file, caplog):
         for place, text in texts.items():
             assert address not in text, place
             assert name not in text, place
+
+
+def test_k_is_kept_over_the_nights_and_a_person_can_change_it(run_dag, warehouse_file):
+    """On 2024-07-01 nothing is clear, so k is the tutorial's; from 2025 on, three groups are."""
+    runs = [
+        run_dag(as_of=as_of, k=k, delivery="hold", accept_change=True)
+        for as_of, k in (
+            ("2024-07-01", None),
+            ("2025-06-02", None),
+            ("2025-06-03", 2),
+            ("2025-06-04", None),
+        )
+    ]
+    assert [outcome.failure for outcome in runs] == [None] * 4
+    elbows = [read(outcome, "elbow") for outcome in runs]
+    assert [one["method"] for one in elbows] == ["default", "kept", "fixed", "kept"]
+    assert [one["evidence"]["groups"] for one in elbows] == [None, 3, 3, 3]
+    assert elbows[0]["groups"] == elbows[1]["groups"]
+    assert elbows[3]["k"] == 2
+    assert elbows[3]["evidence"]["since"] == "2025-06-02"
+    assert "on 3 days in a row, since 2025-06-02; 7 change k" in elbows[3]["reason"]

@@ -84,7 +84,7 @@ def test_the_mail_says_what_the_list_is_and_how_it_came_about(mailed):
         assert "another customer with the same address is on the list" in body.lower()
         assert "opted out" not in body.lower()
         assert "inactive" not in body.lower()
-        assert "The curve bends most clearly at k = 2." in body
+        assert "The curve bends clearly at 2." in body
         assert "http://localhost:8080/dags/customer_reclustering/runs/1" in body
         assert "store@example.com" in body
 

@@ -69,13 +69,51 @@ def test_the_hash_tells_features_apart_and_not_batches(files):
     assert sha256(changed, 3) != sha256(ROWS, 3)
 
 
-@pytest.mark.parametrize("value", [-0.5, float("nan"), float("inf")])
-def test_impossible_ratios_name_the_customer(files, value):
-    rows = [*ROWS[:2], ROWS[2] | {"itemsRatio": value}]
-    with pytest.raises(
-        BadInputError, match=rf"Customer 9 has itemsRatio = {value}; expected a finite"
-    ):
-        write_features(batches(rows), *files)
+@pytest.mark.parametrize(
+    ("feature", "value", "said"),
+    [
+        ("itemsRatio", -0.5, "-0.5"),
+        ("itemsRatio", float("nan"), "nan"),
+        ("monetaryRatio", float("inf"), "inf"),
+        ("monetaryRatio", 2.0**31, "2147483648.0"),
+        ("frequency", -1, "-1"),
+    ],
+)
+def test_a_customer_with_an_impossible_feature_is_left_out_and_named(files, feature, value, said):
+    rows = [ROWS[0], ROWS[1] | {feature: value}, ROWS[2]]
+    customers, _, quarantine = write_features(batches(rows), *files, max_quarantined=0.34)
+    assert (customers, quarantine.customers) == (2, 1)
+    assert quarantine.named == [{"customer": 5, "feature": feature, "value": said}]
+    assert [pq.read_table(file).to_pylist() for file in files] == [FOUND[::2], BOUGHT[::2]]
+
+
+def test_the_largest_possible_feature_is_kept(files):
+    rows = [*ROWS[:2], ROWS[2] | {"monetaryRatio": 2.0**31 - 1}]
+    assert write_features(batches(rows), *files)[0] == 3
+
+
+@pytest.mark.parametrize(("wrong", "stops"), [(1, False), (2, True)])
+def test_more_impossible_customers_than_the_share_stop_the_run(files, wrong, stops):
+    rows = [
+        ROWS[0] | {"customer": i, "monetaryRatio": -1.5 if i < wrong else 0.0} for i in range(1000)
+    ]
+    if stops:
+        with pytest.raises(
+            BadInputError,
+            match=r"2 of 1,000 customers .* at most 0.10%. The first is customer 0 with "
+            r"monetaryRatio = -1.5.*reclustering_max_quarantined",
+        ):
+            write_features(batches(rows, 300), *files, max_quarantined=0.001)
+    else:
+        assert write_features(batches(rows, 300), *files, max_quarantined=0.001)[0] == 999
+
+
+def test_a_hundred_are_named_and_all_are_counted(files):
+    rows = [ROWS[0] | {"customer": i, "itemsRatio": -1.0} for i in range(150)] + [
+        ROWS[0] | {"customer": 150}
+    ]
+    _, _, quarantine = write_features(batches(rows), *files, max_quarantined=1.0)
+    assert (quarantine.customers, len(quarantine.named)) == (150, 100)
 
 
 def test_a_missing_value_is_refused(files):

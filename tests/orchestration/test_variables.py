@@ -26,6 +26,23 @@ def test_the_default_counts_when_nothing_is_set(monkeypatch):
     assert whole_number("label_history_days", default=730) == 10
 
 
+@pytest.mark.parametrize("value", ["-0.1", "1.5", "0,1", "10 %", "nan", "1e-3", "."])
+def test_what_is_no_share_is_refused(value, monkeypatch):
+    from reclustering.orchestration import share
+
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_MAX_QUARANTINED", value)
+    with pytest.raises(TerminalError, match=r"reclustering_max_quarantined is .* from 0 to 1"):
+        share("reclustering_max_quarantined", default=0.001)
+
+
+@pytest.mark.parametrize(("value", "read"), [("0", 0.0), ("1", 1.0), ("0.001", 0.001), (".5", 0.5)])
+def test_a_share_is_read(value, read, monkeypatch):
+    from reclustering.orchestration import share
+
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_MAX_QUARANTINED", value)
+    assert share("reclustering_max_quarantined", default=0.001) == read
+
+
 def test_a_missing_folder_for_artifacts_is_named(monkeypatch):
     from reclustering.orchestration import artifacts
 

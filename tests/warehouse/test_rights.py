@@ -89,7 +89,7 @@ def test_the_role_is_enough_and_nothing_else_is_allowed(
     store.insert("store_sales", [(1, None, 1, 1, 10.0)])
     require_source(restricted)
     create_own_objects(restricted)
-    steps.extract_features(restricted, Run(day, "run", UPath(tmp_path)))
+    steps.extract_features(restricted, Run(day, "run", UPath(tmp_path)), max_quarantined=0)
     labels = write_labels_file(tmp_path / "labels.parquet", 100)
     publish(restricted, labels, day)
     publish(restricted, labels, day)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from reclustering.core.errors import BadInputError, TerminalError
 from reclustering.warehouse.schema import create_own_objects, require_source
 from tests.labels.worker import Worker, create
-from tests.stores import OWN, Store
+from tests.stores import OWN, Store, publish, write_labels_file
 
 
 def objects(store: Store) -> dict[str, str]:
@@ -35,6 +36,20 @@ def test_creates_what_is_missing(store: Store) -> None:
     store.run("DROP TABLE dbo.customer_clusters_staging")
     create_own_objects(store.hook())
     assert "customer_clusters_staging" in objects(store)
+
+
+def test_an_older_table_gets_its_new_columns_and_keeps_its_rows(
+    store: Store, tmp_path: Path
+) -> None:
+    create_own_objects(store.hook())
+    publish(store.hook(), write_labels_file(tmp_path / "labels.parquet", 3), date(2024, 1, 1))
+    for column in ("k_groups", "k_clear", "outliers"):
+        store.run(f"ALTER TABLE dbo.clustering_runs DROP COLUMN {column}")
+    create_own_objects(store.hook())
+    [row] = store.run("SELECT k, k_groups, k_clear, outliers FROM dbo.clustering_runs")
+    assert tuple(row) == (4, None, None, None)
+    publish(store.hook(), tmp_path / "labels.parquet", date(2024, 1, 2))
+    assert store.count("clustering_runs") == 2
 
 
 def test_several_may_create_at_once(store: Store) -> None:

@@ -51,7 +51,7 @@ def run_in(folder: Path) -> Run:
 
 def test_the_file_holds_what_the_server_counted(store: Store, tmp_path: Path) -> None:
     load_shop(store, 120_000)
-    summary = steps.extract_features(store.hook(), run_in(tmp_path))
+    summary = steps.extract_features(store.hook(), run_in(tmp_path), max_quarantined=0)
     assert summary["customers"] == 120_000
     table = pq.read_table(summary["path"])
     assert table["customer"].to_pylist() == list(range(1, 120_001))
@@ -133,7 +133,10 @@ def test_without_snapshot_isolation_it_reads_and_says_so(
 ) -> None:
     load_shop(store, 1_000)
     monkeypatch.setattr("reclustering.warehouse.mssql._SNAPSHOT_STATE", "SELECT 0")
-    assert steps.extract_features(store.hook(), run_in(tmp_path))["customers"] == 1_000
+    assert (
+        steps.extract_features(store.hook(), run_in(tmp_path), max_quarantined=0)["customers"]
+        == 1_000
+    )
     assert "allow_snapshot_isolation.sql" in caplog.text
 
 
@@ -200,7 +203,7 @@ def test_a_dropped_connection_is_an_error_and_never_a_short_file(
 
     monkeypatch.setattr(feature_table, "write_features", write_until_cut)
     with pytest.raises(TransientError, match=r"features/return_features\.sql"):
-        steps.extract_features(connect(), run_in(tmp_path))
+        steps.extract_features(connect(), run_in(tmp_path), max_quarantined=0)
     assert wire.passed > before
     assert list(tmp_path.rglob("*.parquet")) == []
 

@@ -3,10 +3,10 @@ Purpose     Record how the labels of an as_of came about.
 Parameters  One per column of dbo.clustering_runs.
 */
 INSERT INTO dbo.clustering_runs (
-    as_of, run_id, k, k_method, k_reason, scaling, seed, inertia, customers, centroids, continuity,
-    features_sha256, published_at
+    as_of, run_id, k, k_method, k_reason, k_groups, k_clear, scaling, outliers, seed, inertia, customers,
+    centroids, continuity, features_sha256, published_at
 )
 VALUES (
-    @as_of, @run_id, @k, @k_method, @k_reason, @scaling, @seed, @inertia, @customers, @centroids,
-    @continuity, @features_sha256, @published_at
+    @as_of, @run_id, @k, @k_method, @k_reason, @k_groups, @k_clear, @scaling, @outliers, @seed, @inertia,
+    @customers, @centroids, @continuity, @features_sha256, @published_at
 )

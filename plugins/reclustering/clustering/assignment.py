@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reclustering.clustering.cells import nearest
-from reclustering.clustering.scaling import scale_of
-from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA, LABELS_SCHEMA
-from reclustering.core.errors import BadInputError
+from reclustering.clustering.feature_scan import read_batches
+from reclustering.clustering.scaling import feature_matrix, scale_of, to_coordinates
+from reclustering.core.contracts import FEATURES, LABELS_SCHEMA
 
 REPEATED = ["frequency", "label"]
 """Columns of few values: a dictionary of the others only costs time."""
@@ -47,24 +47,12 @@ def label_customers(
     """
     predict = predictor(clusters)
     rows = 0
-    try:
-        with (
-            # Pre-buffering would read the whole file into memory.
-            pq.ParquetFile(features, pre_buffer=False) as source,
-            pq.ParquetWriter(out, LABELS_SCHEMA, use_dictionary=REPEATED) as sink,
-        ):
-            for batch in source.iter_batches(batch_size, columns=FEATURES_SCHEMA.names):
-                # Buffers are passed on as they are: pyarrow's own conversions import pandas first.
-                X = np.column_stack([np.from_dlpack(batch[name]) for name in FEATURES])
-                found = pa.py_buffer(predict(X))
-                label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, found])
-                sink.write_batch(pa.record_batch([*batch.columns, label], schema=LABELS_SCHEMA))
-                rows += batch.num_rows
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        raise BadInputError(
-            f"{features} cannot be read as a feature table ({error}). "
-            "Clear extract_features to write it again."
-        ) from error
+    with pq.ParquetWriter(out, LABELS_SCHEMA, use_dictionary=REPEATED) as sink:
+        for batch in read_batches(features, batch_size):
+            found = pa.py_buffer(predict(feature_matrix(batch)))
+            label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, found])
+            sink.write_batch(pa.record_batch([*batch.columns, label], schema=LABELS_SCHEMA))
+            rows += batch.num_rows
     return rows
 
 
@@ -84,10 +72,8 @@ def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
         centroids: the lower label. It raises ValueError if its argument has another shape or is not
         finite.
     """
-    scale = scale_of(clusters["scaling"])
-    centroids = np.array(
-        [[one["centroid"][name] for name in FEATURES] for one in clusters["clusters"]], dtype=float
-    )
+    scale, method = scale_of(clusters["scaling"]), clusters["scaling"]["method"]
+    centroids = np.array(clusters["coordinates"], dtype=float)
 
     def predict(X: np.ndarray) -> np.ndarray:
         X = np.asarray(X, dtype=float)
@@ -99,7 +85,7 @@ def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
             raise ValueError(
                 "X holds NaN or infinity; expected finite features. Drop or mend those rows."
             )
-        labels, _ = nearest(X, centroids, scale)
+        labels, _ = nearest(to_coordinates(X, method), centroids, scale)
         return labels.astype(np.uint8)
 
     return predict

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy.cluster.vq import vq
 
 LADDER = range(1, 19)
-"""Widths of a cell that are tried: the largest value halved this often."""
+"""Widths of a cell that are tried: the span of the grid halved this often."""
 
 MIX = np.array(
     [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5],
@@ -88,19 +88,32 @@ class Cells:
         parts = {n: np.concatenate([getattr(self, n), getattr(other, n)]) for n in PARTS}
         return ordered(self._with(parts))
 
+    def weighted(self, n: np.ndarray) -> Cells:
+        """Return these cells with other numbers of customers, an array of shape (m,)."""
+        return replace(self, n=n)
+
     def _with(self, parts: dict[str, np.ndarray]) -> Cells:
         return Cells(**parts, scale=self.scale, width=self.width)
 
 
 def coarsen(cells: Cells, limit: int) -> Cells:
-    """Merge cells on the finest of ever wider grids that leaves at most `limit`."""
+    """Merge cells on the finest of ever wider grids that leaves at most `limit`.
+
+    The farthest are not merged: one wild value would make the grid too coarse for all others.
+    """
     if len(cells) <= limit:
         return cells
-    finest = cells.width or power_of_two_above(cells.scaled.max()) * 2.0 ** -LADDER[-1]
+    size = cells.scaled.max(axis=1)
+    apart = limit // 8
+    span = power_of_two_above(np.partition(size, -apart - 1)[-apart - 1])
+    near, far = cells.take(size < span), cells.take(size >= span)
+    finest = cells.width or span * 2.0 ** -LADDER[-1]
     widths = [finest * 2.0**i for i in range(1, len(LADDER) + 2)]
     # Each grid's cells lie inside those of the next, so their number only falls.
-    i = bisect_left(widths, True, key=lambda width: len(np.unique(_keys(cells, width))) <= limit)
-    return _merge(cells, widths[min(i, len(widths) - 1)])
+    i = bisect_left(
+        widths, True, key=lambda width: len(np.unique(_keys(near, width))) <= limit - len(far)
+    )
+    return _merge(near, widths[min(i, len(widths) - 1)]).join(far)
 
 
 def _merge(cells: Cells, width: float) -> Cells:
@@ -123,7 +136,8 @@ def _keys(cells: Cells, width: float) -> np.ndarray:
 
     Two cells with one hash would be merged: unlikely (1e-9), and counted in `spread` like any other.
     """
-    index = np.floor(cells.X / (width * cells.scale)).astype(np.int64).astype(np.uint64)
+    index = np.floor(cells.X / (width * cells.scale))
+    index = np.minimum(index, 2.0**62).astype(np.int64).astype(np.uint64)
     return (index * MIX).sum(axis=1, dtype=np.uint64)
 
 
@@ -140,8 +154,8 @@ def nearest(
 
 
 def power_of_two_above(value: float) -> float:
-    """Return a power of two, so that halving it and multiplying by it are exact."""
-    return float(2.0 ** math.ceil(math.log2(value))) if value > 0 else 1.0
+    """Return the least power of two above a value: halving it and multiplying by it are exact."""
+    return math.ldexp(1.0, math.frexp(value)[1])
 
 
 def ordered(cells: Cells) -> Cells:

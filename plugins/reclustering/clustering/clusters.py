@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reclustering.clustering.explanation import explain
 from reclustering.clustering.kmeans import fit_k
+from reclustering.clustering.outliers import are_far, find_far, name_customers, split
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
-from reclustering.clustering.scaling import fit_scaling, scale_of
-from reclustering.clustering.summaries import summaries
+from reclustering.clustering.scaling import coordinates, require_scaling
+from reclustering.clustering.stability import stability
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 
@@ -22,6 +25,7 @@ def cluster_customers(
     *,
     k: int,
     scaling: str,
+    outliers: str = "keep",
     start: Sequence[Sequence[float]] | None = None,
     seed: int = 111,
 ) -> dict[str, Any]:
@@ -35,8 +39,11 @@ def cluster_customers(
         Number of clusters, at least 1.
     scaling : Scaling
         How features are weighed against each other.
+    outliers : Outliers
+        Whether customers far from all others take part. Set aside, they get the nearest centroid's
+        label and count for its size, and for nothing else.
     start : sequence of k centroids, or None
-        A solution that is known already, in the features' own units: the result is no worse.
+        A solution that is known already, as coordinates: the result is no worse.
     seed : int
         Of the k-means++ draws. Results are the same to the last bit for the same customers and
         seed, whatever the row order, threads and history.
@@ -44,8 +51,8 @@ def cluster_customers(
     Returns
     -------
     dict
-        The content of clusters.json. ``inertia`` is in squared scaled units; everything else in
-        the features' own units.
+        The content of clusters.json. ``inertia`` is in squared scaled units, ``coordinates`` are the
+        centroids where distances are measured; everything else is in the features' own units.
 
     Raises
     ------
@@ -54,30 +61,42 @@ def cluster_customers(
     """
     if k < 1:
         raise BadInputError(f"k is {k}; expected at least 1.")
-    units = fit_scaling(features, scaling)
-    cells, solution = fit_k(
-        summaries(features, scale_of(units)),
-        k,
-        seed,
-        also=[] if start is None else [np.array(start, dtype=float)],
-    )
-    cells, fit = refine(features, cells, solution.centroids)
-    clusters = describe_clusters(cells, fit)
+    require_scaling(scaling)
+    set_aside = outliers == "set_aside"
+    with coordinates(features, scaling) as points:
+        units, far, found = find_far(points, scaling, set_aside=set_aside)
+        left_out = far if set_aside else far[:0]
+        first, finer = tee(found)
+        _, apart = split(next(first), left_out)
+        cells, solution = fit_k(
+            (split(one, left_out)[0] for one in finer),
+            k,
+            seed,
+            also=[] if start is None else [np.array(start, dtype=float)],
+        )
+        cells, fit = refine(points, cells, solution.centroids, scaling)
+        customers = name_customers(features, points, far)
+    clusters = describe_clusters(cells, fit, scaling, apart)
+    quality = explain(cells, fit, scaling, are_far(cells, far))
     return {
         "k": k,
         "seed": seed,
         "scaling": units,
+        "coordinates": fit.centroids.tolist(),
+        "outliers": {"mode": outliers, "customers": customers},
         "inertia": fit.inertia,
-        "rows": cells.rows,
+        "rows": cells.rows + apart.rows,
         "quantile_resolution": dict(
             zip(FEATURES, (cells.width * cells.scale).tolist(), strict=True)
         ),
+        "quality": quality,
+        "stability": stability(cells, fit.centroids, seed),
         "clusters": clusters,
-        "alt_text": alt_text(clusters),
+        "alt_text": alt_text(clusters, quality["warning"]),
     }
 
 
-def alt_text(clusters: list[dict[str, Any]]) -> str:
+def alt_text(clusters: list[dict[str, Any]], warning: str | None) -> str:
     """Say in words what the cluster plot shows."""
     said = (
         f"Cluster {one['label']}: {one['size']:,} customers ({one['share']:.2%}). {one['description']}"
@@ -85,5 +104,5 @@ def alt_text(clusters: list[dict[str, Any]]) -> str:
     )
     return (
         f"Bar charts of {len(clusters)} clusters: customers, on a log scale, and the mean of each "
-        f"feature. {' '.join(said)}"
+        f"feature. {' '.join([*said, warning or ''])}".rstrip()
     )

@@ -1,23 +1,24 @@
-"""How many clusters: the elbow curve, its knee, and what the validity indices say."""
+"""How many clusters: the elbow curve, and which k to use."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reclustering.clustering.cells import Cells, coarsen
-from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct
-from reclustering.clustering.scaling import fit_scaling, scale_of
-from reclustering.clustering.summaries import summaries
+from reclustering.clustering.choice import DEFAULT_GROUPS, Choice, Published, choose_groups
+from reclustering.clustering.evidence import weigh
+from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct, settle
+from reclustering.clustering.outliers import find_far, group_far, name_customers, split
+from reclustering.clustering.scaling import coordinates, require_scaling
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
-
-DEFAULT_K = 4
-"""The tutorial's k: used when the curve has no clear bend and nothing was published before."""
+from reclustering.core.params import LARGEST_K, PATIENCE
 
 CURVE_CELLS = 2**14
 """The curve is drawn on a summary of this size, if that is fine enough."""
@@ -35,65 +36,88 @@ def find_elbow(
     k: int | None,
     k_max: int,
     scaling: str,
-    previous_k: int | None,
+    outliers: str = "keep",
+    history: Sequence[Published] = (),
+    patience: int = PATIENCE,
     seed: int = 111,
 ) -> dict[str, Any]:
-    """Choose the number of clusters from the elbow curve.
+    """Choose the number of clusters.
+
+    Customers far from all others have no say in it. Of the others, the evidence is for a number of
+    groups or for none, and what was published before is kept until the evidence for another number
+    lasts. Kept in the fit, far customers need clusters of their own, so that the groups keep theirs.
 
     Parameters
     ----------
     features : Path
         A validated features.parquet.
     k : int or None
-        A fixed number of clusters, at least 1; None to choose by the knee of the curve.
+        A fixed number of clusters, at least 1; None to choose.
     k_max : int
         Where the curve ends, at least 1. It ends earlier if distinct customers are fewer.
     scaling : Scaling
         How features are weighed against each other.
-    previous_k : int or None
-        k of the last published run, kept when the curve has no clear knee; None if there is none.
+    outliers : Outliers
+        Whether customers far from all others take part in the curve and the fit.
+    history : sequence of Published
+        Earlier runs with the same scaling and outliers, newest first.
+    patience : int
+        For how many days in a row the evidence must speak for another number of groups.
     seed : int
         Of the k-means++ draws.
 
     Returns
     -------
     dict
-        The content of elbow.json. ``method`` is "fixed" (by the parameter), "knee", "previous" (no
-        clear knee, the last run's k) or "default" (neither); ``reason`` says so in a sentence.
+        The content of elbow.json. ``method`` is that of `Choice`; ``reason`` says it in words.
+        ``groups`` of the k clusters are groups, ``far_groups`` are customers far from all others, who
+        are named under ``outliers``. ``evidence`` is that of `weigh`, with ``since`` and ``in_a_row``.
         ``curve`` holds for each k the inertia (squared scaled distances to the nearest centroid,
-        summed over customers; merging customers into cells may raise it by up to 0.5 %) and the
+        summed over customers; merging customers into cells may raise it by about 1 %) and the
         mean scaled distance. ``distinct_rows`` is None where customers were merged, because there
-        are too many to count. ``centroids`` are those of the chosen k, from which the fit can start.
+        are too many to count. ``centroids`` are those of the chosen k, as coordinates, from which the
+        fit can start.
 
     Raises
     ------
     BadInputError
-        If k or k_max is below 1, a fixed k exceeds the distinct customers, or the file is
-        unreadable or empty.
+        If k or k_max is below 1, a fixed k exceeds the distinct customers, so many customers are far
+        from all others that k would exceed `LARGEST_K`, or the file is unreadable or empty.
     """
     for name, value in (("k", k), ("k_max", k_max)):
         if value is not None and value < 1:
             raise BadInputError(f"{name} is {value}; expected at least 1. Change the parameter.")
-    scale = scale_of(fit_scaling(features, scaling))
-    cells, fits = fit_curve(_for_curve(features, scale), max(k_max, k or 1), seed)
-    if k is not None:
-        require_distinct(len(fits), k)
-    curve_fits = fits[:k_max]
-    curve = [_point(cells, fit) for fit in curve_fits]
-    knee = find_knee([point["inertia"] for point in curve])
-    distinct = None if cells.width else len(cells)
-    if distinct == 1 and k is None:
-        chosen, method, reason = 1, "default", "All customers have the same features: one cluster."
-    else:
-        chosen, method, reason = _choose(k, knee, previous_k, len(curve))
-    indices = validity_indices(cells, curve_fits)
+    require_scaling(scaling)
+    keep = outliers == "keep"
+    with coordinates(features, scaling) as points:
+        _, far, found = find_far(points, scaling, set_aside=not keep)
+        summaries, again = tee(_for_curve(found))
+        longest = max(k_max + 1, k or 1, history[0].groups if history else DEFAULT_GROUPS)
+        others, fits = fit_curve((split(one, far)[0] for one in summaries), longest, seed)
+        far_centroids = group_far(far, others) if keep else far[:0]
+        far_groups = len(far_centroids)
+        evidence = weigh(others, fits[: k_max + 1])
+        fixed = None if k is None else max(k - far_groups, 1)
+        choice = choose_groups(evidence["groups"], history, fixed=fixed, patience=patience)
+        groups = min(choice.groups, len(fits))
+        chosen = k or _possible(groups + far_groups)
+        cells = others
+        if len(far) and keep:
+            start = np.vstack([fits[groups - 1].centroids, far_centroids])
+            cells, fits = _with_far(again, chosen, max(k_max, chosen), seed, start)
+        customers = name_customers(features, points, far)
+    require_distinct(len(fits), chosen)
+    curve = [_point(cells, fit) for fit in fits[:k_max]]
+    indices = validity_indices(cells, fits[:k_max])
     result = {
         "k": chosen,
-        "method": method,
-        "reason": reason,
-        "knee": knee,
-        "previous_k": previous_k,
-        "change": _change(chosen, previous_k),
+        "method": choice.method,
+        "groups": groups,
+        "far_groups": far_groups,
+        "outliers": {"mode": outliers, "customers": customers},
+        "evidence": evidence | {"since": choice.since, "in_a_row": choice.in_a_row},
+        "previous_k": history[0].k if history else None,
+        "change": _change(chosen, history[0].k if history else None),
         "indices": indices,
         "disagreement": _disagreement(chosen, indices),
         "curve": curve,
@@ -101,34 +125,12 @@ def find_elbow(
         "scaling": scaling,
         "seed": seed,
         "rows": cells.rows,
-        "distinct_rows": distinct,
+        "distinct_rows": None if cells.width else len(cells),
         "features": list(FEATURES),
         "centroids": fits[chosen - 1].centroids.tolist(),
     }
+    result["reason"] = _reason(result, choice, history, patience)
     return result | {"alt_text": alt_text(result)}
-
-
-def find_knee(inertia: list[float]) -> int | None:
-    """Return the k at which a falling curve bends most, None where no bend stands out.
-
-    Parameters
-    ----------
-    inertia : list of float
-        For k = 1, 2, ...
-
-    Notes
-    -----
-    V. Satopaa, J. Albrecht, D. Irwin, B. Raghavan, "Finding a 'Kneedle' in a haystack", ICDCS
-    Workshops 2011, as implemented by `kneed`.
-    """
-    if len(inertia) < 3 or inertia[0] == inertia[-1]:
-        return None
-    # kneed imports scipy.signal and pyplot: most of this task's start-up.
-    from kneed import KneeLocator
-
-    ks = range(1, len(inertia) + 1)
-    knee = KneeLocator(ks, inertia, curve="convex", direction="decreasing").knee
-    return None if knee is None else int(knee)
 
 
 def alt_text(elbow: dict[str, Any]) -> str:
@@ -142,10 +144,20 @@ def alt_text(elbow: dict[str, Any]) -> str:
     )
 
 
-def _for_curve(features: Path, scale: np.ndarray) -> Iterator[Cells]:
-    for cells in summaries(features, scale):
+def _for_curve(summaries: Iterable[Cells]) -> Iterator[Cells]:
+    for cells in summaries:
         yield coarsen(cells, CURVE_CELLS)
         yield cells
+
+
+def _with_far(
+    summaries: Iterator[Cells], k: int, longest: int, seed: int, start: np.ndarray
+) -> tuple[Cells, list[Fit]]:
+    """Draw the curve of all customers; at k it is no worse than the groups and the far together."""
+    cells, fits = fit_curve(summaries, longest, seed)
+    if len(start) == k <= len(fits):
+        fits[k - 1] = min(fits[k - 1], settle(cells, start), key=lambda fit: fit.inertia)
+    return cells, fits
 
 
 def _point(cells: Cells, fit: Fit) -> dict[str, Any]:
@@ -156,33 +168,60 @@ def _point(cells: Cells, fit: Fit) -> dict[str, Any]:
     }
 
 
-def _choose(
-    fixed: int | None, knee: int | None, previous_k: int | None, largest: int
-) -> tuple[int, str, str]:
-    """Return k, the method and the reason."""
-    if fixed is not None:
-        bend = f"bends most at k = {knee}" if knee else "has no clear bend"
-        return fixed, "fixed", f"k = {fixed} was set by the parameter k; the curve {bend}."
-    if knee is not None:
-        return knee, "knee", f"The curve bends most at k = {knee}."
-    why = "The curve has no clear bend"
-    if previous_k is not None:
-        k = min(previous_k, largest)
-        return (
-            k,
-            "previous",
-            f"{why}; k = {k} is that of the last published run{_cut(k, previous_k)}.",
+def _possible(k: int) -> int:
+    if k > LARGEST_K:
+        raise BadInputError(
+            f"So many customers are far from all others that k would be {k}; expected at most "
+            f"{LARGEST_K}. Trigger with outliers=set_aside, or mend the records that elbow.json names."
         )
-    k = min(DEFAULT_K, largest)
-    return (
-        k,
-        "default",
-        f"{why} and no run was published before; k = {k} is the default{_cut(k, DEFAULT_K)}.",
-    )
+    return k
 
 
-def _cut(k: int, wanted: int) -> str:
-    return f", {wanted}, cut to where the curve ends" if k < wanted else ""
+def _reason(
+    elbow: dict[str, Any], choice: Choice, history: Sequence[Published], patience: int
+) -> str:
+    """Say in words where k comes from, and what the evidence is."""
+    groups = _count(elbow["groups"], "group")
+    how = {
+        "fixed": "set by the parameter k",
+        "clear": groups,
+        "kept": f"{groups}, as on {history[0].as_of}" if history else "",
+        "replaced": f"{groups}, for which the evidence has been clear on {choice.in_a_row} days in a row",
+        "default": f"{groups} by default, for nothing was published before",
+    }[choice.method]
+    far = elbow["outliers"]["customers"]
+    if far and elbow["outliers"]["mode"] == "set_aside":
+        how += f"; {_count(len(far), 'customer')} far from all others set aside"
+    elif far and choice.method != "fixed":
+        how += f" and {_count(len(far), 'customer')} far from all others"
+    return f"k = {elbow['k']}: {how}. {_evidence(elbow, choice, patience)}"
+
+
+def _evidence(elbow: dict[str, Any], choice: Choice, patience: int) -> str:
+    evidence = elbow["evidence"]
+    groups, bends = evidence["groups"], evidence["bends"]
+    if not bends:
+        return "There are too few distinct customers for a curve that could bend."
+    if groups is None:
+        k = evidence["sharpest"]
+        why = (
+            "the groups do not stand apart there"
+            if k in evidence["apart"]
+            else f"clear is {evidence['needed']:.1f} times"
+        )
+        return (
+            f"No number of groups is clear: the curve bends most at {k}, where it is "
+            f"{bends[k - 2]:.1f} times as steep before as after, but {why}."
+        )
+    text = f"The curve bends clearly at {groups}: {bends[groups - 2]:.1f} times as steep before as after"
+    if choice.method in ("kept", "fixed") and groups != elbow["groups"]:
+        since = f", since {choice.since}" if choice.since else ""
+        text += f", on {_count(choice.in_a_row, 'day')} in a row{since}; {patience} change k"
+    return text + "."
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
 def _change(k: int, previous_k: int | None) -> str:

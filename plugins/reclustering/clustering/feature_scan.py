@@ -1,4 +1,4 @@
-"""features.parquet as a view in DuckDB, and what to say of a file that cannot be one."""
+"""features.parquet as a view in DuckDB or in batches, and what to say of a file that cannot be one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from reclustering.core.contracts import FEATURES
+from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA
 from reclustering.core.errors import BadInputError
 
 COLUMNS = [f'"{name}"' for name in FEATURES]
@@ -20,7 +22,7 @@ def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a feature table as the DuckDB view `features`; explain a file that cannot be one."""
     with duckdb.connect() as con:
         try:
-            table = con.read_parquet(str(features)).select(", ".join(COLUMNS))
+            table = con.read_parquet(str(features)).select(", ".join(["customer", *COLUMNS]))
             table.create_view("features")
             rows = count(con)
         except duckdb.Error as error:
@@ -36,6 +38,16 @@ def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             raise _unreadable(features, error) from error
 
 
+def read_batches(features: Path, size: int = 262_144) -> Iterator[pa.RecordBatch]:
+    """Read a feature table in its order, `size` rows at a time; explain a file that cannot be one."""
+    try:
+        # Pre-buffering would read the whole file into memory.
+        with pq.ParquetFile(features, pre_buffer=False) as source:
+            yield from source.iter_batches(size, columns=FEATURES_SCHEMA.names)
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
+        raise _unreadable(features, error) from error
+
+
 def count(con: duckdb.DuckDBPyConnection) -> int:
     """Return the number of customers, which a Parquet file knows without being read."""
     return int(con.execute("SELECT count(*) FROM features").fetchall()[0][0])
@@ -47,7 +59,12 @@ def query(con: duckdb.DuckDBPyConnection, sql: str) -> dict[str, np.ndarray]:
     return {name: np.asarray(values, dtype=float) for name, values in columns.items()}
 
 
-def _unreadable(features: Path, error: duckdb.Error) -> BadInputError:
+def register_rows(con: duckdb.DuckDBPyConnection, name: str, X: np.ndarray) -> None:
+    """Make the rows of X, of shape (m, 4), known to queries as the table `name`."""
+    con.register(name, {feature: X[:, j].copy() for j, feature in enumerate(FEATURES)})
+
+
+def _unreadable(features: Path, error: Exception) -> BadInputError:
     return BadInputError(
         f"{features} cannot be read ({str(error).splitlines()[0]}); expected a complete Parquet "
         f"file with the columns {', '.join(FEATURES)}. Clear extract_features to write it again."

@@ -19,7 +19,7 @@ from reclustering.clustering.cells import Cells, nearest
 from reclustering.clustering.starts import Effort
 from reclustering.core.errors import BadInputError
 
-CURVE = Effort(draws=4, work=2_000, coarse=0.1, fine=0.004)
+CURVE = Effort(draws=4, work=2_000, coarse=0.1, fine=0.05)
 ONE_K = Effort(draws=20, work=10_000, coarse=0.02, fine=0.02)
 """One k is solved with more care than each point of the elbow curve."""
 

@@ -5,6 +5,7 @@ What a picture shows is also told in words: `alt_text` in elbow.json and in clus
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,9 @@ BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#6E6E6E"
 
 TUTORIAL_K = 4
 
+DWARFED = 20
+"""Bars are drawn to a logarithmic scale if the longest is this many times the median one."""
+
 
 def write_elbow_plot(elbow: dict[str, Any], out: Path) -> None:
     """Draw inertia and mean distance over k as a PNG, with the chosen k and the tutorial's.
@@ -36,7 +40,12 @@ def write_elbow_plot(elbow: dict[str, Any], out: Path) -> None:
     """
     unit = "" if elbow["scaling"] == "none" else f", {elbow['scaling']} scaling"
     figure = _figure(8, 6.5)
-    figure.suptitle(f"How many clusters? {elbow['reason']}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(
+        "\n".join(textwrap.wrap(f"How many clusters? {elbow['reason']}", 100)),
+        x=0.01,
+        ha="left",
+        fontsize=11,
+    )
     above, below = figure.subplots(2, 1, sharex=True)
     _curve(above, elbow, "inertia", f"inertia (sum of squared\ndistances to the centroid{unit})")
     _curve(below, elbow, "mean_distance", f"mean distance\nto the centroid{unit}")
@@ -58,12 +67,12 @@ def write_clusters_plot(clusters: dict[str, Any], out: Path) -> None:
     """
     table = cluster_table(clusters)
     figure = _figure(12, 1.9 + 0.55 * len(table))
-    figure.suptitle(
-        f"{clusters['rows']:,} customers in {clusters['k']} clusters",
-        x=0.01,
-        ha="left",
-        fontsize=12,
+    title = (
+        f"{clusters['rows']:,} customers in {clusters['k']} clusters; resampled, "
+        f"{clusters['stability']['keep']:.1%} keep theirs"
     )
+    warning = textwrap.wrap(clusters["quality"]["warning"] or "", 150)
+    figure.suptitle("\n".join([title, *warning]), x=0.01, ha="left", fontsize=12)
     size, *features = figure.subplots(
         1, 1 + len(FEATURES), sharey=True, width_ratios=[1.5, 1, 1, 1, 1]
     )
@@ -77,8 +86,8 @@ def write_clusters_plot(clusters: dict[str, Any], out: Path) -> None:
     size.invert_yaxis()
     for axes, name in zip(features, FEATURES, strict=True):
         _bars(axes, table[name], map("{:.3g}".format, table[name]), GREEN)
-        axes.set_xlim(0, 1.35 * table[name].max() or 1)
         axes.set_xlabel(f"mean {name}")
+        _limit(axes, table[name])
     figure.savefig(out, format="png")
 
 
@@ -98,6 +107,19 @@ def _curve(axes: Axes, elbow: dict[str, Any], name: str, label: str) -> None:
     axes.set_xlim(0.5, max(ks[-1], elbow["k"], TUTORIAL_K) + 0.5)
     axes.yaxis.set_major_formatter("{x:,.6g}")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _limit(axes: Axes, values: pd.Series) -> None:
+    """Leave room for the figures; beside an outlier bars are drawn to a logarithmic scale."""
+    largest, middle = values.max(), values[values > 0].median()
+    if largest > DWARFED * middle:
+        least = values[values > 0].min()
+        axes.set_xscale("symlog", linthresh=least, linscale=0.5)
+        axes.set_xlim(0, 30 * largest)
+        axes.set_xticks([0, largest], ["0", f"{largest:.3g}"])
+        axes.set_xlabel(f"{axes.get_xlabel()} (log scale)")
+    else:
+        axes.set_xlim(0, 1.35 * largest or 1)
 
 
 def _size(size: int, share: float) -> str:

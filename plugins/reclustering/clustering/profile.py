@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reclustering.clustering.cells import Cells
+from reclustering.clustering.cells import Cells, nearest
 from reclustering.clustering.kmeans import Fit
-from reclustering.clustering.scaling import quantiles
+from reclustering.clustering.scaling import quantiles, to_features
 from reclustering.core.contracts import FEATURES
 
 HEAD = ["label", "size", "share"]
@@ -38,27 +38,62 @@ FRACTIONS = {
 TIMES = {1: "once", 2: "twice", 3: "three times", 4: "four times", 5: "five times", 6: "six times"}
 
 
-def describe_clusters(cells: Cells, fit: Fit) -> list[dict[str, Any]]:
+def describe_clusters(
+    cells: Cells, fit: Fit, scaling: str, set_aside: Cells | None = None
+) -> list[dict[str, Any]]:
     """Describe each cluster of a fit.
 
     Parameters
     ----------
     cells : Cells
-        The customers.
+        The customers that were fitted.
     fit : Fit
         Their clusters.
+    scaling : Scaling
+        What the coordinates of cells and fit are.
+    set_aside : Cells or None
+        Customers that were not fitted; each counts for the size of the nearest cluster.
 
     Returns
     -------
     list of dict
-        In label order: label, size, share (0 to 1), centroid and profile per feature in its own
-        unit, quantiles of the scaled distance to the centroid, flags, description. Quantiles are
-        those of the customers where cells are distinct rows, else within one cell's width.
+        In label order: label, size, set_aside (how many of them were not fitted), share (0 to 1),
+        centroid and profile per feature in its own unit, quantiles of the scaled distance to the
+        centroid, flags, description. Quantiles are those of the fitted customers where cells are
+        distinct rows, else within one cell's width.
     """
-    return [
-        _describe(label, fit.centroids[label], cells.take(mask), fit.distances[mask], cells.rows)
-        for label, mask in enumerate(fit.labels == k for k in range(len(fit.centroids)))
-    ]
+    k = len(fit.centroids)
+    centroids = to_features(fit.centroids, scaling)
+    added: np.ndarray = np.zeros(k)
+    if set_aside is not None and len(set_aside):
+        labels, _ = nearest(set_aside.X, fit.centroids, cells.scale)
+        added = np.bincount(labels, set_aside.n, k)
+    rows = cells.rows + int(added.sum())
+    clusters = []
+    for label in range(k):
+        mask = fit.labels == label
+        X, n = to_features(cells.X[mask], scaling), cells.n[mask]
+        # The mean of logarithms is no logarithm of the mean.
+        mean = np.average(X, axis=0, weights=n) if scaling == "log" else centroids[label]
+        size = int(n.sum() + added[label])
+        means = dict(zip(FEATURES, mean.tolist(), strict=True))
+        clusters.append(
+            {
+                "label": label,
+                "size": size,
+                "set_aside": int(added[label]),
+                "share": size / rows,
+                "centroid": dict(zip(FEATURES, centroids[label].tolist(), strict=True)),
+                "profile": {
+                    name: {"mean": means[name], **_spread(X[:, j], n)}
+                    for j, name in enumerate(FEATURES)
+                },
+                "distance": _spread(fit.distances[mask], n),
+                "flags": _flags(size, rows),
+                "description": describe(means, size),
+            }
+        )
+    return clusters
 
 
 def cluster_table(clusters: dict[str, Any]) -> pd.DataFrame:
@@ -69,35 +104,24 @@ def cluster_table(clusters: dict[str, Any]) -> pd.DataFrame:
     DataFrame
         Indexed by label: size, share (0 to 1), and the mean of each feature in its own unit.
     """
-    rows = [one["centroid"] | {name: one[name] for name in HEAD} for one in clusters["clusters"]]
+    rows = [
+        {name: one[name] for name in HEAD}
+        | {name: one["profile"][name]["mean"] for name in FEATURES}
+        for one in clusters["clusters"]
+    ]
     return pd.DataFrame(rows, columns=[*HEAD, *FEATURES]).set_index("label")
-
-
-def _describe(
-    label: int, centroid: np.ndarray, members: Cells, distances: np.ndarray, rows: int
-) -> dict[str, Any]:
-    size = members.rows
-    means = dict(zip(FEATURES, centroid.tolist(), strict=True))
-    return {
-        "label": label,
-        "size": size,
-        "share": size / rows,
-        "centroid": means,
-        "profile": {
-            name: {"mean": means[name], **_spread(members.X[:, j], members.n)}
-            for j, name in enumerate(FEATURES)
-        },
-        "distance": _spread(distances, members.n),
-        "flags": _flags(size, rows),
-        "description": describe(means, size),
-    }
 
 
 def describe(means: dict[str, float], size: int) -> str:
     """Say in one line what customers with these mean features did, and no more than that."""
     orders, items, money, times = (means[name] for name in FEATURES)
-    if times == 0:
+    if not any(means.values()):
         return "Never returned anything."
+    if times == 0:
+        return (
+            f"No return has a ticket number, but {items:.0%} of the items and {money:.0%} of the money "
+            "came back."
+        )
     if size == 1:
         return (
             f"Singleton: one customer with {times:.0f} {'return' if times == 1 else 'returns'}, "

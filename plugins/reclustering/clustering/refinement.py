@@ -14,6 +14,7 @@ import numpy as np
 
 from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import Fit, settle
+from reclustering.clustering.scaling import to_features
 from reclustering.clustering.summaries import read_members
 
 MARGIN = 1.0
@@ -21,17 +22,21 @@ MARGIN = 1.0
 for one iteration serve the next ones too."""
 
 
-def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, Fit]:
+def refine(
+    features: Path, cells: Cells, centroids: np.ndarray, scaling: str = "none"
+) -> tuple[Cells, Fit]:
     """Converge k-means on all customers, and number the clusters.
 
     Parameters
     ----------
     features : Path
-        The features.parquet that `cells` summarises.
+        The coordinates that `cells` summarises.
     cells : Cells
         One of its `summaries`.
     centroids : ndarray of shape (k, 4), float64
-        A solution on the cells, original units.
+        A solution on the cells, coordinates.
+    scaling : Scaling
+        What the coordinates are; labels are ordered by the features.
 
     Returns
     -------
@@ -41,11 +46,11 @@ def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, 
         A fixed point of Lloyd's iteration on the customers: each is labelled with its nearest
         centroid, each centroid is the mean of its customers. Clusters in label order.
     """
-    fit = settle(cells, label_order(centroids))
+    fit = settle(cells, label_order(centroids, scaling))
     closed, opened = cells, None
     while True:
         crossed = _crossed(closed, fit.centroids, margin=0.0)
-        if not crossed.any() and _is_ordered(fit.centroids):
+        if not crossed.any() and _is_ordered(fit.centroids, scaling):
             return cells, fit
         if crossed.any():
             crossed = _crossed(closed, fit.centroids, margin=MARGIN)
@@ -53,17 +58,17 @@ def refine(features: Path, cells: Cells, centroids: np.ndarray) -> tuple[Cells, 
             opened = rows if opened is None else opened.join(rows)
             closed = closed.take(~crossed)
             cells = closed.join(opened)
-        fit = settle(cells, label_order(fit.centroids))
+        fit = settle(cells, label_order(fit.centroids, scaling))
 
 
-def label_order(centroids: np.ndarray) -> np.ndarray:
-    """Sort centroids by their distance, in original units, from having returned nothing."""
-    from_origin = np.sqrt((centroids**2).sum(axis=1))
+def label_order(centroids: np.ndarray, scaling: str = "none") -> np.ndarray:
+    """Sort centroids by their distance, as features, from having returned nothing."""
+    from_origin = np.sqrt((to_features(centroids, scaling) ** 2).sum(axis=1))
     return centroids[np.lexsort([*centroids.T[::-1], from_origin])]
 
 
-def _is_ordered(centroids: np.ndarray) -> bool:
-    return np.array_equal(centroids, label_order(centroids))
+def _is_ordered(centroids: np.ndarray, scaling: str) -> bool:
+    return np.array_equal(centroids, label_order(centroids, scaling))
 
 
 def _crossed(cells: Cells, centroids: np.ndarray, margin: float) -> np.ndarray:

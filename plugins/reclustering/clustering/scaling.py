@@ -1,59 +1,128 @@
-"""The unit in which each feature's distances are measured.
+"""The coordinates in which distances are measured.
 
-k-means weighs a feature by its spread. `none` leaves the features as they are, as the tutorial
-does; `standard` measures in standard deviations, `robust` in interquartile ranges. The centre is
-kept for readers who want z-scores; distances do not depend on it.
+k-means weighs a feature by its spread. `none` leaves the features as they are, as the tutorial does;
+`standard` measures in standard deviations, `robust` in the median of those who have any, `log` takes
+logarithms. Distances do not depend on a centre, so none is subtracted.
 """
 
 from __future__ import annotations
 
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
+import duckdb
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from reclustering.clustering.feature_scan import query, scan
+from reclustering.clustering.feature_scan import COLUMNS, read_batches, register_rows, scan
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 from reclustering.core.params import Scaling
 
-BINS_PER_DOUBLING = 2**16
-"""Values are counted in bins 1e-5 of their size wide."""
+STEPS = 2**40
+"""Values are added up as whole numbers of this share of their range: exact in any order."""
+
+DECIMALS = 7
+"""Of the features: what `to_features` restores."""
+
+LOG_SCHEMA = pa.schema(
+    [pa.field("customer", pa.int64()), *(pa.field(name, pa.float64()) for name in FEATURES)]
+)
 
 
-def fit_scaling(features: Path, method: str) -> dict[str, Any]:
-    """Measure the centre and the unit of each feature over all customers.
+@contextmanager
+def coordinates(features: Path, method: str) -> Iterator[Path]:
+    """Give a feature table whose distances, in the units of `fit_scaling`, are those to cluster by.
 
     Parameters
     ----------
     features : Path
         A validated features.parquet.
     method : Scaling
-        ``none``: 0 and 1. ``standard``: mean and population standard deviation. ``robust``: median
-        and interquartile range; where more than three of four customers share the value 0, so that
-        the range of all is 0, that of the customers above 0. A feature that does not vary has the
-        unit 1.
+        For ``log`` a temporary file with ln(1 + x) of each feature; else `features` itself.
+    """
+    if method != "log":
+        yield features
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "log.parquet")
+        with pq.ParquetWriter(out, LOG_SCHEMA, use_dictionary=False) as sink:
+            for batch in read_batches(features):
+                X = to_coordinates(feature_matrix(batch), method)
+                columns = [batch["customer"], *(pa.array(column) for column in X.T)]
+                sink.write_batch(pa.record_batch(columns, schema=LOG_SCHEMA))
+        yield out
+
+
+def feature_matrix(batch: pa.RecordBatch) -> np.ndarray:
+    """Return the features of a batch as an array of shape (n, 4), float64."""
+    # Buffers are passed on as they are: pyarrow's own conversions import pandas first.
+    return np.column_stack([np.from_dlpack(batch[name]) for name in FEATURES]).astype(float)
+
+
+def to_coordinates(X: np.ndarray, method: str) -> np.ndarray:
+    """Return features, an array of shape (n, 4), as coordinates."""
+    return np.log1p(X) if method == "log" else X
+
+
+def to_features(X: np.ndarray, method: str) -> np.ndarray:
+    """Return coordinates, an array of shape (n, 4), as features."""
+    return np.round(np.expm1(X), DECIMALS) if method == "log" else X
+
+
+def fit_scaling(points: Path, method: str, without: np.ndarray | None = None) -> dict[str, Any]:
+    """Measure the unit of each feature over all customers.
+
+    Parameters
+    ----------
+    points : Path
+        What `coordinates` gave for the method.
+    method : Scaling
+        ``none`` and ``log``: 1. ``standard``: the population standard deviation. ``robust``: the
+        median of the values above 0, for most customers returned nothing and have 0. A feature that
+        does not vary has the unit 1.
+    without : ndarray of shape (m, 4), float64, or None
+        Rows to leave out.
 
     Returns
     -------
     dict
-        ``{"method": str, "center": {feature: float}, "scale": {feature: float}}``, in the
-        feature's own units.
+        ``{"method": str, "scale": {feature: float}}``, in the feature's own units.
 
     Raises
     ------
     BadInputError
         If the method is unknown or the file unreadable.
     """
+    require_scaling(method)
+    measure = {"none": None, "log": None, "standard": _standard, "robust": _robust}[method]
+    if measure is None:
+        return {"method": method, "scale": dict.fromkeys(FEATURES, 1.0)}
+    with scan(points) as con:
+        register_rows(con, "without", np.empty((0, 4)) if without is None else without)
+        con.execute(
+            f"CREATE VIEW kept AS FROM features ANTI JOIN without USING ({', '.join(COLUMNS)})"
+        )
+        return {"method": method, "scale": {name: measure(con, name) for name in FEATURES}}
+
+
+def require_scaling(method: str) -> None:
+    """Refuse a method that is none.
+
+    Raises
+    ------
+    BadInputError
+        If `method` is not one of `Scaling`.
+    """
     if method not in get_args(Scaling):
         raise BadInputError(
             f"scaling is '{method}'; expected one of {', '.join(get_args(Scaling))}."
         )
-    measure = {"none": None, "standard": _standard, "robust": _robust}[method]
-    center, scale = {}, {}
-    for name in FEATURES:
-        center[name], scale[name] = measure(*_histogram(features, name)) if measure else (0.0, 1.0)
-    return {"method": method, "center": center, "scale": scale}
 
 
 def scale_of(scaling: dict[str, Any]) -> np.ndarray:
@@ -61,32 +130,23 @@ def scale_of(scaling: dict[str, Any]) -> np.ndarray:
     return np.array([scaling["scale"][name] for name in FEATURES], dtype=float)
 
 
-def _histogram(features: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a value and the number of customers of each bin, in ascending order.
-
-    The value is the middle of the customers' smallest and largest, so a bin of one value is exact.
-    """
-    bins = f'CASE WHEN "{name}" > 0 THEN floor(log2("{name}") * {BINS_PER_DOUBLING}) END'
-    with scan(features) as con:
-        table = query(
-            con,
-            f'SELECT min("{name}") AS lo, max("{name}") AS hi, count(*) AS n'  # noqa: S608
-            f" FROM features GROUP BY {bins} ORDER BY lo",
-        )
-    return table["lo"] + (table["hi"] - table["lo"]) / 2, table["n"]
+def _standard(con: duckdb.DuckDBPyConnection, name: str) -> float:
+    lo, hi = con.execute(f'SELECT min("{name}"), max("{name}") FROM kept').fetchall()[0]  # noqa: S608
+    step = (hi - lo) / STEPS
+    if step == 0:
+        return 1.0
+    sums = f'SELECT CAST(round(("{name}" - {lo!r}) / {step!r}) AS HUGEINT) AS q FROM kept'  # noqa: S608
+    n, total, squares = con.execute(
+        f"SELECT count(*), sum(q), sum(q * q) FROM ({sums})"  # noqa: S608
+    ).fetchall()[0]
+    return float(step * math.sqrt(n * int(squares) - int(total) ** 2) / n)
 
 
-def _standard(values: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    mean = np.average(values, weights=n)
-    deviation = np.sqrt(np.average((values - mean) ** 2, weights=n))
-    return float(mean), float(deviation) or 1.0
-
-
-def _robust(values: np.ndarray, n: np.ndarray) -> tuple[float, float]:
-    low, median, high = quantiles(values, n, [0.25, 0.5, 0.75])
-    if low == high and (values > 0).any():
-        low, high = quantiles(values[values > 0], n[values > 0], [0.25, 0.75])
-    return float(median), float(high - low) or 1.0
+def _robust(con: duckdb.DuckDBPyConnection, name: str) -> float:
+    found = con.execute(
+        f'SELECT quantile_cont("{name}", 0.5) FROM kept WHERE "{name}" > 0'  # noqa: S608
+    ).fetchall()[0][0]
+    return 1.0 if found is None else float(found)
 
 
 def quantiles(values: np.ndarray, n: np.ndarray, at: list[float]) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 It adds customers up as whole numbers, which is exact in any order, so every figure downstream is the
 same to the last bit whatever the row order or the number of threads. Few distinct rows are kept as they
-are, one to a cell. More are merged on a regular grid, as fine as a budget of cells allows.
+are, one to a cell. More are merged on a regular grid, as fine as a budget of cells allows; the farthest
+keep cells of their own, for one wild row would make the grid too coarse for all others.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import numpy as np
 
 from reclustering.clustering.cells import LADDER, Cells, ordered, power_of_two_above
 from reclustering.clustering.feature_scan import COLUMNS, count, query, scan
-from reclustering.core.contracts import FEATURES
+from reclustering.core.contracts import FEATURES, LARGEST_FEATURE
+from reclustering.core.errors import BadInputError
 
 BUDGETS = (2**16, 2**20, math.inf)
 """Cells to make do with, the next only if those before hide too much; 150 bytes each."""
+
+APART = 1_000
+"""The most rows that lie beyond the grid."""
 
 NONZERO = "(" + " OR ".join(f"{column} <> 0" for column in COLUMNS) + ")"
 """Customers at the origin, most of all, share a cell at every width: they need no grouping."""
@@ -65,8 +70,17 @@ def read_members(features: Path, cells: Cells) -> Cells:
 def _read(features: Path, scale: np.ndarray, budget: float) -> Cells:
     with scan(features) as con:
         rows = count(con)
-        width = _finest_width(con, scale, budget) if rows > budget else 0.0
-        return _grid(con, scale, width, rows) if width else _distinct(con, scale)
+        if rows <= budget:
+            return _in_range(_distinct(con, scale))
+        size = f"greatest({', '.join(_in_units(j, scale) for j in range(4))})"
+        span = _span(con, size)
+        near, far = f"{NONZERO} AND {size} < {span!r}", f"{size} >= {span!r}"
+        width = _finest_width(con, scale, span, near, budget)
+        if not width:
+            return _in_range(_distinct(con, scale))
+        cells = _grid(con, scale, width, near).join(_distinct(con, scale, f"WHERE {far}"))
+        at_origin = rows - cells.rows
+        return _in_range(cells.join(_origin(cells, at_origin)) if at_origin else cells)
 
 
 def _distinct(con: duckdb.DuckDBPyConnection, scale: np.ndarray, where: str = "") -> Cells:
@@ -76,10 +90,10 @@ def _distinct(con: duckdb.DuckDBPyConnection, scale: np.ndarray, where: str = ""
     return ordered(Cells(X, n, X, X, np.zeros(len(n)), scale, width=0.0))
 
 
-def _grid(con: duckdb.DuckDBPyConnection, scale: np.ndarray, width: float, rows: int) -> Cells:
+def _grid(con: duckdb.DuckDBPyConnection, scale: np.ndarray, width: float, near: str) -> Cells:
     edge = width * scale
     keys = [_index(j, edge) for j in range(4)]
-    offsets = [f"({COLUMNS[j]} / {float(edge[j])!r} - {keys[j]})" for j in range(4)]
+    offsets = [f"({_in_units(j, edge)} - {keys[j]})" for j in range(4)]
     squared = " + ".join(f"{offset} * {offset}" for offset in offsets)
     selected = [
         *(f"{key} AS i{j}" for j, key in enumerate(keys)),
@@ -90,7 +104,7 @@ def _grid(con: duckdb.DuckDBPyConnection, scale: np.ndarray, width: float, rows:
     ]
     table = query(
         con,
-        f"SELECT {', '.join(selected)} FROM features WHERE {NONZERO} GROUP BY i0, i1, i2, i3",  # noqa: S608
+        f"SELECT {', '.join(selected)} FROM features WHERE {near} GROUP BY i0, i1, i2, i3",  # noqa: S608
     )
     n = table["n"]
     index, lo, hi, total = (_matrix(table, [f"{p}{j}" for j in range(4)]) for p in _GRID_COLUMNS)
@@ -99,9 +113,7 @@ def _grid(con: duckdb.DuckDBPyConnection, scale: np.ndarray, width: float, rows:
     spread[(lo == hi).all(axis=1)] = 0.0
     # A value that all customers of a cell share is kept to the last bit.
     X = np.where(lo == hi, lo, (index + offset) * edge)
-    cells = Cells(X, n, lo, hi, spread, scale, width)
-    at_origin = rows - cells.rows
-    return cells.join(_origin(cells, at_origin)) if at_origin else ordered(cells)
+    return Cells(X, n, lo, hi, spread, scale, width)
 
 
 _GRID_COLUMNS = ("i", "lo", "hi", "sum")
@@ -117,20 +129,39 @@ def _origin(like: Cells, n: int) -> Cells:
     return Cells(zero, np.array([float(n)]), zero, zero, np.zeros(1), like.scale, like.width)
 
 
-def _finest_width(con: duckdb.DuckDBPyConnection, scale: np.ndarray, budget: float) -> float:
+def _span(con: duckdb.DuckDBPyConnection, size: str) -> float:
+    """Return how far the grid reaches: at most `APART` rows are as large or larger."""
+    found = con.execute(f"SELECT max({size}, {APART + 1}) FROM features").fetchall()[0][0]  # noqa: S608
+    return power_of_two_above(found[-1])
+
+
+def _in_range(cells: Cells) -> Cells:
+    if not cells.X.max() <= LARGEST_FEATURE:
+        raise BadInputError(
+            f"A feature is {cells.X.max()}; expected at most {LARGEST_FEATURE:,}. extract_features leaves "
+            "such customers out: clear it, and the tasks after it."
+        )
+    return cells
+
+
+def _finest_width(
+    con: duckdb.DuckDBPyConnection, scale: np.ndarray, span: float, near: str, budget: float
+) -> float:
     """Return the smallest width that gives about `budget` cells; 0 if distinct rows are as few."""
-    tops = query(con, f"SELECT {_each('max({})', COLUMNS)} FROM features")  # noqa: S608
-    span = power_of_two_above((np.concatenate([*tops.values()]) / scale).max())
     widths = [0.0, *(span * 2.0**-i for i in reversed(LADDER))]
     keys = [COLUMNS, *([_index(j, width * scale) for j in range(4)] for width in widths[1:])]
     counts = _each("approx_count_distinct(hash({}))", [", ".join(key) for key in keys])
-    found = query(con, f"SELECT {counts} FROM features WHERE {NONZERO}")  # noqa: S608
+    found = query(con, f"SELECT {counts} FROM features WHERE {near}")  # noqa: S608
     fitting = (w for w, count in zip(widths, found.values(), strict=True) if count[0] <= budget)
     return next(fitting, widths[-1])
 
 
 def _index(j: int, edge: np.ndarray) -> str:
-    return f"floor({COLUMNS[j]} / {float(edge[j])!r})"
+    return f"floor({_in_units(j, edge)})"
+
+
+def _in_units(j: int, units: np.ndarray) -> str:
+    return f"{COLUMNS[j]} / {float(units[j])!r}"
 
 
 def _each(template: str, parts: list[str]) -> str:

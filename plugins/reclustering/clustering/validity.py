@@ -1,7 +1,7 @@
 """Cluster validity indices: what three classic ones say of each k, at a fraction of the elbow's cost.
 
 Each compares how tight clusters are with how far apart they lie, and none sees the others' k-means
-objective alone, so where they side with the knee the choice is safe, and where they don't a person
+objective alone, so where they side with the bend the choice is safe, and where they don't a person
 should look. Undefined values (k = 1, or nothing left to explain) are None.
 """
 
@@ -15,8 +15,10 @@ from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import Fit
 from reclustering.clustering.starts import weighted_choice
 
-PER_STRATUM = 20
-"""Cells drawn from each cluster of the finest solution for the silhouette: tiny clusters whole."""
+SAMPLE = 600
+"""Cells drawn for the silhouette, as many from each cluster; small clusters are taken whole."""
+
+NO_OPINION = "It is best at the last k, so it has no opinion: it may only follow k."
 
 
 def validity_indices(cells: Cells, fits: list[Fit]) -> dict[str, dict[str, Any]]:
@@ -32,23 +34,80 @@ def validity_indices(cells: Cells, fits: list[Fit]) -> dict[str, dict[str, Any]]
     Returns
     -------
     dict
-        For each index: ``k``, the number of clusters it prefers (the smallest on a tie, None if it
-        is defined nowhere), ``better`` ("higher" or "lower"), and ``values``, one for each k.
+        For each index: ``k``, the number of clusters it prefers (the smallest on a tie; None if it
+        is defined nowhere, or best where the curve ends), ``better`` ("higher" or "lower"),
+        ``values``, one for each k, and ``note``, why it prefers none. Where every distinct row is a
+        cluster of its own no index is defined.
     """
-    silhouette = _Silhouette(cells, fits[-1].labels)
+    silhouettes = [
+        None if fit.inertia == 0 or len(fit.centroids) == 1 else cluster_silhouettes(cells, fit)
+        for fit in fits
+    ]
     scores = {
         "calinski_harabasz": [_calinski_harabasz(cells, fit, fits[0].inertia) for fit in fits],
         "davies_bouldin": [_davies_bouldin(cells, fit) for fit in fits],
-        "silhouette": [silhouette.score(fit.labels) for fit in fits],
+        "silhouette": [
+            None if one is None else float(np.average(one, weights=sizes(cells, fit)))
+            for one, fit in zip(silhouettes, fits, strict=True)
+        ],
     }
     return {name: _index(name, values) for name, values in scores.items()}
+
+
+def cluster_silhouettes(cells: Cells, fit: Fit) -> np.ndarray:
+    """Return the mean silhouette, from -1 to 1, of the customers of each cluster.
+
+    P. Rousseeuw, "Silhouettes", Journal of Computational and Applied Mathematics 20, 1987. Estimated
+    from `SAMPLE` cells, as many of each cluster, and exact where it has no more.
+
+    Parameters
+    ----------
+    cells : Cells
+        The customers.
+    fit : Fit
+        Their clusters, at least 2, none empty.
+
+    Returns
+    -------
+    ndarray of shape (k,), float64
+    """
+    k, size = len(fit.centroids), sizes(cells, fit)
+    draws = [_draw(cells.n, np.flatnonzero(fit.labels == label), SAMPLE // k) for label in range(k)]
+    sample = np.concatenate([chosen for chosen, _ in draws])
+    weight = np.concatenate([share for _, share in draws])
+    own, n = fit.labels[sample], cells.n[sample]
+    mine = own[:, None] == np.arange(k)
+    to_cluster = _distances(cells.scaled[sample]) @ (mine * weight[:, None])
+    # A draw stands for others too, and only the customers in its own cell are at distance 0.
+    others = size[own] - n
+    drawn = size[own] - weight
+    alike = np.where(drawn > 0, others / np.where(drawn > 0, drawn, 1), 1)
+    inside = to_cluster[mine] * alike / np.maximum(size[own] - 1, 1)
+    outside = np.where(mine, np.inf, to_cluster / size).min(axis=1)
+    larger = np.maximum(inside, outside)
+    value = np.where(
+        (size[own] == 1) | (larger == 0), 0, (outside - inside) / np.where(larger, larger, 1)
+    )
+    return np.bincount(own, weight * value, k) / np.bincount(own, weight, k)
+
+
+def sizes(cells: Cells, fit: Fit) -> np.ndarray:
+    """Return how many customers each cluster has, shape (k,), float64."""
+    return np.bincount(fit.labels, cells.n, len(fit.centroids))
 
 
 def _index(name: str, values: list[float | None]) -> dict[str, Any]:
     better = "lower" if name == "davies_bouldin" else "higher"
     sign = 1 if better == "lower" else -1
     known = [(sign * value, k) for k, value in enumerate(values, start=1) if value is not None]
-    return {"k": min(known)[1] if known else None, "better": better, "values": values}
+    best = min(known)[1] if known else None
+    at_end = best is not None and best == known[-1][1]
+    return {
+        "k": None if at_end else best,
+        "better": better,
+        "values": values,
+        "note": NO_OPINION if at_end else None,
+    }
 
 
 def _calinski_harabasz(cells: Cells, fit: Fit, total: float) -> float | None:
@@ -68,52 +127,22 @@ def _davies_bouldin(cells: Cells, fit: Fit) -> float | None:
     D. Davies, D. Bouldin, "A cluster separation measure", IEEE PAMI 1, 1979.
     """
     k = len(fit.centroids)
-    if k == 1:
+    if k == 1 or fit.inertia == 0:
         return None
-    size = np.bincount(fit.labels, cells.n, k)
+    size = sizes(cells, fit)
     radius = np.bincount(fit.labels, cells.n * fit.distances, k) / size
     apart = _distances(fit.centroids / cells.scale)
     np.fill_diagonal(apart, np.inf)
     return float(((radius[:, None] + radius) / apart).max(axis=1).mean())
 
 
-class _Silhouette:
-    """The mean silhouette over customers, estimated on one stratified sample for every k.
-
-    P. Rousseeuw, "Silhouettes", Journal of Computational and Applied Mathematics 20, 1987. Exact
-    where no cluster of the finest solution has more than `PER_STRATUM` distinct rows.
-    """
-
-    def __init__(self, cells: Cells, strata: np.ndarray) -> None:
-        draws = [_draw(cells.n, np.flatnonzero(strata == s)) for s in range(strata.max() + 1)]
-        self.sample = np.concatenate([chosen for chosen, _ in draws])
-        self.weight = np.concatenate([weight for _, weight in draws])
-        self.apart = _distances(cells.scaled[self.sample])
-
-    def score(self, labels: np.ndarray) -> float | None:
-        """Return the mean silhouette, from -1 to 1, of the clusters given by `labels`."""
-        own = labels[self.sample]
-        member = (own[:, None] == np.unique(own)) * self.weight[:, None]
-        if member.shape[1] < 2:
-            return None
-        mine = member > 0
-        size, to_cluster = member.sum(axis=0), self.apart @ member
-        others = np.broadcast_to(np.maximum(size - 1, 1), mine.shape)
-        inside = to_cluster[mine] / others[mine]
-        outside = np.where(mine, np.inf, to_cluster / size).min(axis=1)
-        larger = np.maximum(inside, outside)
-        alone = np.broadcast_to(size == 1, mine.shape)[mine]
-        value = np.where(alone | (larger == 0), 0, (outside - inside) / np.where(larger, larger, 1))
-        return float(np.average(value, weights=self.weight))
-
-
-def _draw(n: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _draw(n: np.ndarray, members: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Draw cells with a chance in proportion to their customers; each stands for its share."""
-    if len(stratum) <= PER_STRATUM:
-        return stratum, n[stratum]
-    at = (np.arange(PER_STRATUM) + 0.5) / PER_STRATUM
-    chosen, times = np.unique(weighted_choice(n[stratum], at), return_counts=True)
-    return stratum[chosen], times * n[stratum].sum() / PER_STRATUM
+    if len(members) <= count:
+        return members, n[members]
+    at = (np.arange(count) + 0.5) / count
+    chosen, times = np.unique(weighted_choice(n[members], at), return_counts=True)
+    return members[chosen], times * n[members].sum() / count
 
 
 def _distances(points: np.ndarray) -> np.ndarray:

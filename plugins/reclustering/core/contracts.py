@@ -9,6 +9,10 @@ import pyarrow as pa
 FEATURES = ("orderRatio", "itemsRatio", "monetaryRatio", "frequency")
 """The feature columns, in the order of every feature matrix of this project."""
 
+LARGEST_FEATURE = 2**31 - 1
+"""No feature may be larger: `frequency` is an int in the warehouse, and a ratio of this size says that
+something is wrong."""
+
 FEATURES_SCHEMA = pa.schema(
     [
         pa.field("customer", pa.int64(), nullable=False),

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-Scaling = Literal["none", "standard", "robust"]
-"""How features are weighed against each other: as they are, in standard deviations, or in
-interquartile ranges."""
+Scaling = Literal["none", "standard", "robust", "log"]
+"""How features are weighed against each other: as they are, in standard deviations, in medians of the
+customers above 0, or as logarithms."""
+
+Outliers = Literal["keep", "set_aside"]
+"""Whether customers far from all others take part in the fit."""
 
 DeliveryMode = Literal["auto", "send", "hold"]
 """Whether the list is mailed: if the kind of run does so by itself, in any case, or not at all."""
 
 LARGEST_K = 40
 """The most clusters that a run can be asked to make."""
+
+PATIENCE = 7
+"""Days in a row for which the evidence must speak for another number of groups before k changes."""
+
+MAX_QUARANTINED = 0.001
+"""Share of customers left out for impossible features above which a run stops."""

@@ -36,6 +36,33 @@ def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
     }
 
 
+def earlier_choices(
+    warehouse: Warehouse, run: Run, *, scaling: str, outliers: str, days: int
+) -> list[dict[str, Any]]:
+    """Give what earlier runs chose and saw, as far as they were made with the same settings.
+
+    Returns
+    -------
+    list of dict
+        `as_of` (ISO), `k`, `groups` and `clear` (the number of groups that the evidence spoke for, or
+        None) of the `days` newest published runs before this one's as_of, newest first.
+    """
+    settings = {"scaling": scaling, "outliers": outliers}
+    with warehouse.read() as session:
+        rows = session.query(
+            "labels/earlier_choices", {"as_of": run.as_of, "days": days} | settings
+        )
+    return [
+        {
+            "as_of": row["as_of"].isoformat(),
+            "k": int(row["k"]),
+            "groups": int(row["k_groups"]),
+            "clear": None if row["k_clear"] is None else int(row["k_clear"]),
+        }
+        for row in rows
+    ]
+
+
 def fetch_labels(warehouse: Warehouse, as_of: date, out: Path) -> Path:
     """Write the published labels of a day to a Parquet file, with `PREVIOUS_LABELS_SCHEMA`."""
     with pq.ParquetWriter(out, PREVIOUS_LABELS_SCHEMA) as writer, warehouse.read() as session:

@@ -2,7 +2,7 @@
 
 from reclustering.orchestration.failure import DEFAULT_ARGS
 from reclustering.orchestration.runs import current_run, first_run
-from reclustering.orchestration.variables import artifacts, mail_settings, whole_number
+from reclustering.orchestration.variables import artifacts, mail_settings, share, whole_number
 
 __all__ = [
     "DEFAULT_ARGS",
@@ -10,5 +10,6 @@ __all__ = [
     "current_run",
     "first_run",
     "mail_settings",
+    "share",
     "whole_number",
 ]

@@ -47,6 +47,22 @@ def whole_number(variable: str, *, default: int) -> int:
     return int(value)
 
 
+def share(variable: str, *, default: float) -> float:
+    """Read a share of the whole, from 0 to 1.
+
+    Raises
+    ------
+    TerminalError
+        When the Variable is something else.
+    """
+    value = Variable.get(variable, default=str(default))
+    if not re.fullmatch(r"[01]|[01]?\.[0-9]{1,9}", value) or float(value) > 1:
+        raise TerminalError(
+            f"The Airflow Variable {variable} is '{value}'; expected a share from 0 to 1, such as 0.001."
+        )
+    return float(value)
+
+
 def mail_settings(recipients: Sequence[str] | None) -> MailSettings:
     """Read what people have set about the mail; recipients given as a param go before the Variable."""
     return MailSettings(

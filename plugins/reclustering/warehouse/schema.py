@@ -43,6 +43,13 @@ OWN_OBJECTS: Mapping[str, str] = {
 }
 """What `include/sql/schema` creates, in the order of creation, and the type of each."""
 
+ADDED_COLUMNS: Mapping[str, tuple[str, str]] = {
+    "clustering_runs_k_groups": ("clustering_runs", "k_groups"),
+    "clustering_runs_k_clear": ("clustering_runs", "k_clear"),
+    "clustering_runs_outliers": ("clustering_runs", "outliers"),
+}
+"""Statements that bring an older table up to date, each with the table and the column it adds."""
+
 
 def require_source(warehouse: Warehouse) -> None:
     """Check that the store's four tables are there with the columns that the statements read.
@@ -53,8 +60,7 @@ def require_source(warehouse: Warehouse) -> None:
         Names every table and column that is missing.
     """
     with warehouse.read() as session:
-        rows = session.query("warehouse/columns")
-    found = {(row["table_name"].lower(), row["column_name"].lower()) for row in rows}
+        found = _columns(session)
     tables = {table for table, _ in found}
     missing = [
         f"table dbo.{table}" if table not in tables else f"column dbo.{table}.{column}"
@@ -70,7 +76,7 @@ def require_source(warehouse: Warehouse) -> None:
 
 
 def create_own_objects(warehouse: Warehouse) -> None:
-    """Create the pipeline's own tables and view where they are missing; touch nothing else.
+    """Create the pipeline's own tables, columns and view where they are missing; touch nothing else.
 
     Raises
     ------
@@ -79,11 +85,13 @@ def create_own_objects(warehouse: Warehouse) -> None:
         `py_customer_clusters` that the tutorial's script leaves behind.
     """
     with warehouse.read() as session:
-        missing = _missing_objects(session)
+        missing = _missing_objects(session) or _missing_columns(session)
     if missing:
         with warehouse.transaction(lock="schema") as session:
             # Looked up again: another run may have created them while this one waited.
             for name in _missing_objects(session):
+                session.execute(f"schema/{name}")
+            for name in _missing_columns(session):
                 session.execute(f"schema/{name}")
 
 
@@ -98,3 +106,13 @@ def _missing_objects(session: Session) -> list[str]:
                 f"keep it under another name (EXEC sp_rename 'dbo.{name}', '{name}_old') and rerun."
             )
     return [name for name in OWN_OBJECTS if name not in existing]
+
+
+def _missing_columns(session: Session) -> list[str]:
+    found = _columns(session)
+    return [name for name, column in ADDED_COLUMNS.items() if column not in found]
+
+
+def _columns(session: Session) -> set[tuple[str, str]]:
+    rows = session.query("warehouse/columns")
+    return {(row["table_name"].lower(), row["column_name"].lower()) for row in rows}
