@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench mutants ledger env sample-mssql constraints clean
+.PHONY: help run ui test lint format bench methods mutants ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -35,6 +35,9 @@ format: $(VENV)/installed ## Format the code
 
 bench: $(VENV)/installed ## Compare the clustering with the tutorial's and scikit-learn's
 	@$(PYTHON) -m benchmarks.clustering
+
+methods: $(VENV)/installed ## Compare methods that say how many groups there are
+	@$(PYTHON) -m benchmarks.number_of_groups
 
 mutants: $(VENV)/installed ## Make 200 small mistakes and see which the tests notice (ARGS='--seed 1')
 	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements-mutants.txt -c constraints.txt

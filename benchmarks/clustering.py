@@ -1,8 +1,8 @@
 """Compare the pipeline's clustering with scikit-learn on every row, in one run on the same data.
 
-    python -m benchmarks.clustering [--repeat 3] [--folder var/benchmarks] [ROWS ...]
+    python -m benchmarks.clustering [--shape tutorial] [--k-max 19] [--repeat 3] [ROWS ...]
 
-The work is the same for all: the elbow curve for k = 1 to 19, the fit at k = 4, a label for every
+The work is the same for all: the elbow curve from k = 1 to k_max, the fit at k = 4, a label for every
 row. Each contender runs in a process of its own, so that its peak memory is its own; reading and
 writing Parquet is timed apart. See README.md for what is counted where.
 """
@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
-K, K_MAX, SEED = 4, 19, 111
+K, SEED = 4, 111
 TUTORIAL, ALL_ROWS, DISTINCT = "tutorial's loop", "n_init=10, all rows", "n_init=10, distinct"
 HUNDRED, OURS = "100 starts", "ours"
 LIMITS = {
@@ -40,32 +40,36 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rows", nargs="*", type=int, default=[37_336, 1_000_000])
+    parser.add_argument("--shape", default="tutorial", help="tutorial, wild or distinct")
+    parser.add_argument("--k-max", type=int, default=19)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--folder", type=Path, default=PROJECT / "var" / "benchmarks")
     parser.add_argument("--run", nargs=2, metavar=("CONTENDER", "FEATURES"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.run:
         contender, features = given.run
-        print(json.dumps(CONTENDERS[contender](Path(features)) | {"peak_mb": _peak_mb()}))
+        found = CONTENDERS[contender](Path(features), given.k_max)
+        print(json.dumps(found | {"peak_mb": _peak_mb()}))
         return
     given.folder.mkdir(parents=True, exist_ok=True)
     busy = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {busy:.1f}")
     for rows in given.rows:
-        compare(_features(given.folder, rows), rows, given.repeat)
+        features = _features(given.folder, rows, given.shape)
+        compare(features, rows, given.k_max, given.repeat)
 
 
-def compare(features: Path, rows: int, repeat: int) -> None:
+def compare(features: Path, rows: int, k_max: int, repeat: int) -> None:
     """Print one row of figures for each contender."""
     contenders = [name for name, limit in LIMITS.items() if rows <= limit]
     # The contenders take turns, so that a busy minute hits all of them.
-    runs = [[_run(name, features) for name in contenders] for _ in range(repeat)]
+    runs = [[_run(name, features, k_max) for name in contenders] for _ in range(repeat)]
     found = {name: [turn[i] for turn in runs] for i, name in enumerate(contenders)}
     ours = median(run["work_s"] for run in found[OURS])
     best = min(run["inertia"] for several in found.values() for run in several)
     curves = [several[0]["curve"] for several in found.values() if several[0].get("curve")]
     least = [min(values) for values in zip(*curves, strict=True)]
-    print(f"\n{rows:,} rows, median of {repeat}")
+    print(f"\n{features.stem}, k_max {k_max}, median of {repeat}")
     print(f"{'':22}{'work':>10}{'ours is':>10}{'Parquet':>10}{'peak':>10}{'k=4':>10}{'curve':>10}")
     for name, several in found.items():
         work, io = (median(run[part] for run in several) for part in ("work_s", "parquet_s"))
@@ -78,15 +82,15 @@ def compare(features: Path, rows: int, repeat: int) -> None:
         )
 
 
-def tutorial(features: Path, n_init: int = 1) -> dict[str, Any]:
+def tutorial(features: Path, k_max: int, n_init: int = 1) -> dict[str, Any]:
     """Do as the tutorial does, on the four features: a fit on every row for every k."""
     X, read_s = _timed(lambda: _matrix(features))
-    result, work_s = _timed(lambda: _with_scikit_learn(X, None, n_init))
+    result, work_s = _timed(lambda: _with_scikit_learn(X, None, k_max, n_init))
     del result["model"]
     return result | {"work_s": work_s, "parquet_s": read_s}
 
 
-def distinct_rows(features: Path) -> dict[str, Any]:
+def distinct_rows(features: Path, k_max: int) -> dict[str, Any]:
     """Do the same with ten starts on the distinct rows, each weighted by its customers."""
     import duckdb
     import numpy as np
@@ -99,7 +103,7 @@ def distinct_rows(features: Path) -> dict[str, Any]:
         names = ", ".join(f'"{name}"' for name in FEATURES)
         grouped = f"SELECT {names}, count(*) FROM '{features}' GROUP BY ALL ORDER BY ALL"  # noqa: S608
         columns = list(duckdb.execute(grouped).fetchnumpy().values())
-        result = _with_scikit_learn(np.column_stack(columns[:4]), columns[4], n_init=10)
+        result = _with_scikit_learn(np.column_stack(columns[:4]), columns[4], k_max, n_init=10)
         result.pop("model").predict(X)
         return result
 
@@ -107,7 +111,7 @@ def distinct_rows(features: Path) -> dict[str, Any]:
     return result | {"work_s": work_s, "parquet_s": read_s}
 
 
-def _with_scikit_learn(X: Any, weight: Any, n_init: int) -> dict[str, Any]:
+def _with_scikit_learn(X: Any, weight: Any, k_max: int, n_init: int) -> dict[str, Any]:
     from scipy.spatial.distance import cdist
     from sklearn.cluster import KMeans
 
@@ -115,7 +119,7 @@ def _with_scikit_learn(X: Any, weight: Any, n_init: int) -> dict[str, Any]:
         return KMeans(k, n_init=n_init, random_state=SEED).fit(X, sample_weight=weight)
 
     curve = []
-    for k in range(1, K_MAX + 1):
+    for k in range(1, k_max + 1):
         model = fit(k)
         cdist(X, model.cluster_centers_).min(axis=1).mean()
         curve.append(float(model.inertia_))
@@ -123,7 +127,7 @@ def _with_scikit_learn(X: Any, weight: Any, n_init: int) -> dict[str, Any]:
     return {"inertia": float(model.inertia_), "curve": curve, "model": model}
 
 
-def hundred_starts(features: Path) -> dict[str, Any]:
+def hundred_starts(features: Path, _k_max: int) -> dict[str, Any]:
     """Find the reference for k = 4: the best of 100 starts on the distinct rows."""
     import numpy as np
     from sklearn.cluster import KMeans
@@ -137,10 +141,11 @@ def hundred_starts(features: Path) -> dict[str, Any]:
     return {"work_s": work_s, "parquet_s": 0.0, "inertia": float(model.inertia_)}
 
 
-def ours(features: Path) -> dict[str, Any]:
+def ours(features: Path, k_max: int) -> dict[str, Any]:
     """Do what the tasks choose_k and fit_clusters do, from features.parquet to labels.parquet."""
-    import kneed  # noqa: F401 - imports are timed apart
-    import scipy.spatial.distance  # noqa: F401
+    import scipy.cluster.hierarchy
+    import scipy.optimize  # noqa: F401
+    import sklearn.cluster  # noqa: F401
 
     from reclustering.clustering.assignment import label_customers
     from reclustering.clustering.clusters import cluster_customers
@@ -149,7 +154,7 @@ def ours(features: Path) -> dict[str, Any]:
     labels = features.with_name("labels.parquet")
 
     def work() -> tuple[dict[str, Any], dict[str, Any]]:
-        elbow = find_elbow(features, k=None, k_max=K_MAX, scaling="none", previous_k=None)
+        elbow = find_elbow(features, k=None, k_max=k_max, scaling="none")
         start = elbow["centroids"] if elbow["k"] == K else None
         clusters = cluster_customers(features, k=K, scaling="none", start=start)
         label_customers(features, clusters, labels)
@@ -192,17 +197,18 @@ def _parquet_seconds(features: Path, labels: Path) -> float:
     return 2 * _timed(scan)[1] + _timed(copy)[1]
 
 
-CONTENDERS: dict[str, Callable[[Path], dict[str, Any]]] = {
+CONTENDERS: dict[str, Callable[[Path, int], dict[str, Any]]] = {
     TUTORIAL: tutorial,
-    ALL_ROWS: lambda features: tutorial(features, n_init=10),
+    ALL_ROWS: lambda features, k_max: tutorial(features, k_max, n_init=10),
     DISTINCT: distinct_rows,
     HUNDRED: hundred_starts,
     OURS: ours,
 }
 
 
-def _run(contender: str, features: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.clustering", "--run", contender, str(features)]
+def _run(contender: str, features: Path, k_max: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.clustering", "--k-max", str(k_max)]
+    command += ["--run", contender, str(features)]
     path = os.pathsep.join([str(PROJECT), str(PROJECT / "plugins")])
     done = subprocess.run(  # noqa: S603 - our own module
         command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False
@@ -213,15 +219,15 @@ def _run(contender: str, features: Path) -> dict[str, Any]:
     return result
 
 
-def _features(folder: Path, rows: int) -> Path:
+def _features(folder: Path, rows: int, shape: str) -> Path:
     """Return the generated table of so many rows, making it if it is not there."""
     sys.path.insert(0, str(PROJECT / "plugins"))
     from benchmarks.generate import write_customers
 
-    path = folder / f"features_{rows}.parquet"
+    path = folder / f"{shape}_{rows}.parquet"
     if not path.exists():
         half = path.with_suffix(".part")
-        write_customers(rows, half)
+        write_customers(rows, half, shape)
         half.rename(path)
     return path
 

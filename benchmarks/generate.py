@@ -21,15 +21,40 @@ CHUNK = 250_000
 SHARES = np.array([31_675, 4_989, 671, 1]) / 37_336
 
 
-def write_customers(rows: int, out: Path, seed: int = 111) -> None:
-    """Write a seeded features.parquet of `rows` customers to `out`."""
+def write_customers(rows: int, out: Path, shape: str = "tutorial", seed: int = 111) -> None:
+    """Write a seeded features.parquet of `rows` customers to `out`, of one of `SHAPES`."""
     rng = np.random.default_rng(seed)
     with pq.ParquetWriter(out, FEATURES_SCHEMA) as writer:
         for first in range(0, rows, CHUNK):
-            writer.write_table(_chunk(rng, first, min(CHUNK, rows - first)))
+            writer.write_table(SHAPES[shape](rng, first, min(CHUNK, rows - first)))
 
 
-def _chunk(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
+def _table(first: int, ratios: np.ndarray, frequency: np.ndarray) -> pa.Table:
+    columns = [np.arange(first + 1, first + len(ratios) + 1, dtype=np.int64)]
+    columns += [np.round(ratios[:, j], 7) for j in range(3)]
+    return pa.table([*columns, frequency], schema=FEATURES_SCHEMA)
+
+
+def _distinct(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
+    return _table(first, rng.exponential(1, (rows, 3)), rng.integers(0, 20, rows))
+
+
+def _wild(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
+    ratios, frequency = _returns(rng, rows)
+    if first == 0:
+        ratios[0] = 1e7
+    return _table(first, ratios, frequency)
+
+
+def _tutorial(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
+    return _table(first, *_returns(rng, rows))
+
+
+SHAPES = {"tutorial": _tutorial, "wild": _wild, "distinct": _distinct}
+"""Like the tutorial's; the same with one row at ten million; no two rows the same."""
+
+
+def _returns(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
     group = rng.choice(4, size=rows, p=SHARES)
     seldom, often, outlier = (group == g for g in (1, 2, 3))
     ratios = np.zeros((rows, 3))
@@ -50,7 +75,4 @@ def _chunk(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
     n = int(outlier.sum())
     frequency[outlier] = 1
     ratios[outlier] = np.column_stack([np.ones(n), np.full(n, 2.0), rng.lognormal(4.6, 0.3, n)])
-
-    columns = [np.arange(first + 1, first + rows + 1, dtype=np.int64)]
-    columns += [np.round(ratios[:, j], 7) for j in range(3)]
-    return pa.table([*columns, frequency], schema=FEATURES_SCHEMA)
+    return ratios, frequency

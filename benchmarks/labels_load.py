@@ -65,7 +65,7 @@ def _write_labels(path: Path, rows: int) -> Path:
             "customer": pa.array(np.arange(1, rows + 1)),
             **ratios,
             "frequency": pa.array(np.where(returned, rng.integers(1, 9, rows), 0)),
-            "cluster": pa.array(rng.integers(0, 4, rows).astype(np.uint8)),
+            "label": pa.array(rng.integers(0, 4, rows).astype(np.uint8)),
         }
     )
     pq.write_table(table, path)
@@ -77,12 +77,18 @@ def _publish(warehouse: Warehouse, labels: Path) -> None:
         warehouse,
         Run(AS_OF, "benchmark", UPath("unused")),
         labels,
-        elbow={"method": "fixed", "reason": "A benchmark."},
+        elbow={
+            "method": "fixed",
+            "reason": "A benchmark.",
+            "groups": 4,
+            "evidence": {"groups": None},
+        },
         clusters={
             "k": 4,
             "seed": 111,
             "inertia": 0.0,
             "scaling": {"method": "none"},
+            "outliers": {"mode": "keep"},
             "clusters": [],
             "continuity": {},
         },
