@@ -42,6 +42,11 @@ def test_figures_worked_out_by_hand(table):
             "Hardly ever returned anything: 0.0041 returns per customer on average.",
         ),
         (
+            (0, 1, 1, 0),
+            9,
+            "No return has a ticket number, but 100% of the items and 100% of the money came back.",
+        ),
+        (
             (0.7216, 0.4534, 0.3077, 1.0978),
             9,
             "Returned about three of four orders, once; 45% of the items and 31% of the money.",
