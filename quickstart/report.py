@@ -33,7 +33,7 @@ def print_report(
     for one in clusters["clusters"]:
         descriptions.add_row(str(one["label"]), one["description"])
     console.print(descriptions)
-    console.print(f"\nk = {elbow['k']}. {elbow['reason']} {elbow['disagreement']}", highlight=False)
+    console.print(f"\n{elbow['reason']} {elbow['disagreement']}", highlight=False)
     console.print(_list_sentence(target_list), highlight=False)
     console.print(f"{_delivery_sentence(delivery)}\n", highlight=False)
     places = {
