@@ -14,7 +14,7 @@ from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.outliers import are_far, find_far, name_customers, split
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
-from reclustering.clustering.scaling import coordinates, require_scaling
+from reclustering.clustering.scaling import coordinates
 from reclustering.clustering.stability import stability
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
@@ -61,7 +61,6 @@ def cluster_customers(
     """
     if k < 1:
         raise BadInputError(f"k is {k}; expected at least 1.")
-    require_scaling(scaling)
     set_aside = outliers == "set_aside"
     with coordinates(features, scaling) as points:
         units, far, found = find_far(points, scaling, set_aside=set_aside)

@@ -14,7 +14,7 @@ from reclustering.clustering.choice import DEFAULT_GROUPS, Choice, Published, ch
 from reclustering.clustering.evidence import weigh
 from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct, settle
 from reclustering.clustering.outliers import find_far, group_far, name_customers, split
-from reclustering.clustering.scaling import coordinates, require_scaling
+from reclustering.clustering.scaling import coordinates
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
@@ -87,7 +87,6 @@ def find_elbow(
     for name, value in (("k", k), ("k_max", k_max)):
         if value is not None and value < 1:
             raise BadInputError(f"{name} is {value}; expected at least 1. Change the parameter.")
-    require_scaling(scaling)
     keep = outliers == "keep"
     with coordinates(features, scaling) as points:
         _, far, found = find_far(points, scaling, set_aside=not keep)

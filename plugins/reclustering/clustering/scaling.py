@@ -45,7 +45,13 @@ def coordinates(features: Path, method: str) -> Iterator[Path]:
         A validated features.parquet.
     method : Scaling
         For ``log`` a temporary file with ln(1 + x) of each feature; else `features` itself.
+
+    Raises
+    ------
+    BadInputError
+        If the method is unknown or the file unreadable.
     """
+    require_scaling(method)
     if method != "log":
         yield features
         return
