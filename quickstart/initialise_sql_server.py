@@ -3,7 +3,7 @@
 It makes what the connection `warehouse` promises: the database, with the store's tables, and the
 login, with the rights of the pipeline's role and no other. The tables come from the backup of the
 tutorial's database, where there is one, else from the sample store. What is there already stays, so
-running it again does no harm.
+running it again does no harm; a sample store gets the days since.
 
 Nothing else logs in as `sa`.
 """
@@ -20,7 +20,8 @@ import attrs
 from airflow.sdk import BaseHook, Connection
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from quickstart.load_sample import load_sample
+from quickstart import sample_store
+from quickstart.load_sample import is_sample_store, load_sample
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import MsSqlSession, MsSqlWarehouse
@@ -104,7 +105,7 @@ def create_database(server: MsSqlWarehouse, name: str, backup: Path) -> None:
 
 
 def create_tables(database: MsSqlWarehouse) -> None:
-    """Load the sample store into an empty database, and create the pipeline's own tables.
+    """Load the sample store into an empty database, or the days it lacks; create the pipeline's tables.
 
     Raises
     ------
@@ -117,7 +118,7 @@ def create_tables(database: MsSqlWarehouse) -> None:
         except TerminalError as error:
             print(f"Runs will read without a snapshot. {error}")
         present = {row["table_name"].lower() for row in session.query("warehouse/objects")}
-    if not present:
+    if not present or is_sample_store(database, sample_store.tables()):
         load_sample(database)
     # Loading starts with the suppressions' table, and the other tables of ours come after it.
     elif "email_suppressions" in present and "customer_clusters" not in present:

@@ -1,6 +1,7 @@
 """Load the sample store into the SQL Server database that the connection `warehouse` names.
 
-`make sample-mssql` runs this. The tables must not be there yet: nothing is overwritten.
+`make sample-mssql` runs this. Where the sample store is there already, it adds the days since; tables
+of another store are left as they are.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from quickstart import sample_store
+from quickstart.sample_days import FIRST_TICKET, add_days, yesterday
 from reclustering.core.errors import TerminalError, TransientError
-from reclustering.core.protocols import Warehouse
+from reclustering.core.protocols import Session, Warehouse
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import MsSqlWarehouse
 
@@ -32,19 +34,44 @@ def main() -> int:
 
 
 def load_sample(warehouse: Warehouse) -> None:
-    """Create the sample store's tables and bulk-load them, with progress on the screen.
+    """Create the sample store's tables and bulk-load them up to yesterday, with progress on the screen.
 
     Raises
     ------
     TerminalError
-        When a table of these names exists, or the login may not create one.
+        When a table of these names exists that is not the sample store's, or the login may not
+        create one.
     TransientError
         When the connection is lost on the way. What was loaded by then stays.
     """
     tables = sample_store.tables()
+    if not is_sample_store(warehouse, tables):
+        _load_tables(warehouse, tables)
+    until = yesterday()
+    add_days(warehouse, until)
+    print(f"The sample store has sales and returns up to {until}.")
+
+
+def is_sample_store(warehouse: Warehouse, tables: dict[str, pa.Table]) -> bool:
+    """Tell whether the store is the sample store, loaded to its end."""
+    with warehouse.read() as session:
+        if not tables.keys() <= _tables(session):
+            return False
+        found = session.query("sample/identity", {"first_ticket": FIRST_TICKET})[0]
+    return found == {
+        "first_id": sample_store.customer_id(1),
+        "last_id": sample_store.customer_id(sample_store.CUSTOMERS),
+        "returns": tables["store_returns"].num_rows,
+    }
+
+
+def _tables(session: Session) -> set[str]:
+    return {row["table_name"].lower() for row in session.query("warehouse/objects")}
+
+
+def _load_tables(warehouse: Warehouse, tables: dict[str, pa.Table]) -> None:
     with warehouse.transaction(lock="sample") as session:
-        present = {row["table_name"].lower() for row in session.query("warehouse/objects")}
-        if taken := sorted(present & tables.keys()):
+        if taken := sorted(_tables(session) & tables.keys()):
             raise TerminalError(
                 f"The database has {', '.join(f'dbo.{name}' for name in taken)} already. They are left "
                 "as they are; drop them, or choose an empty database."

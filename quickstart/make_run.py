@@ -28,20 +28,29 @@ def main() -> int:
     outbox = VAR / "outbox" if "AIRFLOW_CONN_SMTP_DEFAULT" in connections else None
     with _noise_to(LOG) as console, mail_sink(VAR / "outbox", port):
         if embedded:
-            create_sample_store(console)
+            keep_sample_store(console)
         return _run(console, compare_with_tutorial=embedded, outbox=outbox)
 
 
-def create_sample_store(console: Console) -> None:
-    """Create the embedded warehouse if it is not there yet."""
+def keep_sample_store(console: Console) -> None:
+    """Create the embedded warehouse if it is not there yet, and add the days since."""
     path = VAR / "warehouse.duckdb"
-    if path.exists():
-        return
-    with console.status("Creating the sample store …"):
+    with console.status("Preparing the sample store …"):
+        from quickstart.sample_days import add_days, yesterday
         from quickstart.warehouse_file import create_warehouse
+        from reclustering.warehouse import connect
 
-        create_warehouse(path)
-    console.print(f"Created the sample store {path.relative_to(PROJECT)}")
+        created = not path.exists()
+        if created:
+            create_warehouse(path)
+        until = yesterday()
+        added = add_days(connect(), until)
+    if created:
+        console.print(
+            f"Created the sample store {path.relative_to(PROJECT)}, with sales up to {until}"
+        )
+    elif added:
+        console.print(f"Added sales and returns up to {until} to {path.relative_to(PROJECT)}")
 
 
 def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) -> int:

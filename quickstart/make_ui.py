@@ -20,12 +20,14 @@ from rich.console import Console
 
 from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
 from quickstart.mail_sink import LOCALHOST, free_port, mail_sink
-from quickstart.make_run import create_sample_store
+from quickstart.make_run import keep_sample_store
 
 LOG = VAR / "ui.log"
 USER = "admin"
 START_TIMEOUT = 180
 """Seconds that Airflow may take to come up."""
+STORE_CHECK = 1800
+"""Seconds between two looks whether the sample store lacks a day."""
 STOP_TIMEOUT = 10
 """Seconds that its processes may take to end by themselves."""
 
@@ -38,8 +40,9 @@ def main() -> int:
     connections = default_connections(VAR, mail_port)
     port = int(os.environ.get("AIRFLOW__API__PORT", "8080"))
     os.environ.update(airflow_environment(VAR) | connections | web_environment(VAR, port))
-    if "AIRFLOW_CONN_WAREHOUSE" in connections:
-        create_sample_store(console)
+    embedded = "AIRFLOW_CONN_WAREHOUSE" in connections
+    if embedded:
+        keep_sample_store(console)
     address = os.environ["AIRFLOW__API__BASE_URL"]
     password = make_password(VAR)
     # Airflow must not outlive this process, however it is asked to stop.
@@ -53,12 +56,22 @@ def main() -> int:
                     f"User [bold]{USER}[/], password [bold]{password}[/]", highlight=False
                 )
                 console.print(f"Stop with Ctrl-C. Airflow's log is {LOG.relative_to(PROJECT)}.")
-                return airflow.wait()
+                return _wait_for(airflow, console, embedded=embedded)
     except KeyboardInterrupt:
         return 0
     except RuntimeError as error:
         console.print(str(error), style="red", markup=False)
         return 1
+
+
+def _wait_for(airflow: subprocess.Popen[bytes], console: Console, *, embedded: bool) -> int:
+    """Wait until Airflow ends; the sample store gets each new day before the nightly run reads it."""
+    while True:
+        try:
+            return airflow.wait(timeout=STORE_CHECK)
+        except subprocess.TimeoutExpired:
+            if embedded:
+                keep_sample_store(console)
 
 
 @contextmanager

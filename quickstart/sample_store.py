@@ -91,8 +91,8 @@ def tables() -> dict[str, pa.Table]:
     return {
         "date_dim": _date_dim(),
         "customer": customers,
-        "store_sales": _sales_table(rng, _with_strangers(rng, sales, buyers)),
-        "store_returns": _returns_table(rng, _with_strangers(rng, returns, buyers)),
+        "store_sales": sales_table(rng, _with_strangers(rng, sales, buyers)),
+        "store_returns": returns_table(rng, _with_strangers(rng, returns, buyers)),
         "email_suppressions": _suppressions(rng, customers),
     }
 
@@ -192,12 +192,12 @@ def _sales(rng: np.random.Generator, counts: _Counts) -> pd.DataFrame:
     days = np.sort(rng.integers(0, (LAST_SALE - FIRST_SALE).days + 1, counts.orders.sum()))
     numbers = rng.permutation(len(days))
     quantity = rng.integers(1, 11, len(customer))
-    unit_price = np.clip(rng.lognormal(7.0, 0.8, len(customer)).astype(np.int64), 50, 90_000)
+    unit_price = unit_prices(rng, len(customer))
     sales = pd.DataFrame(
         {
             "customer": customer,
             "ticket": numbers[ticket] + 1,
-            "day": _day_key(FIRST_SALE) + days[numbers[ticket]],
+            "day": day_key(FIRST_SALE) + days[numbers[ticket]],
             "item": rng.integers(1, 17_820, len(customer)),
             "quantity": quantity,
             "cents": quantity * unit_price,
@@ -224,7 +224,7 @@ def _returns(rng: np.random.Generator, counts: _Counts, sales: pd.DataFrame) -> 
     times = np.ones(int(sales["returned"].sum()), dtype=np.int64)
     times[-1] = 2
     returns = sales[sales["returned"]].loc[lambda rows: rows.index.repeat(times)]
-    latest = _day_key(LAST_RETURN)
+    latest = day_key(LAST_RETURN)
     back = rng.integers(1, 31, sales["ticket"].max() + 1)[returns["ticket"]]
     refunds = _refunds(rng, counts, sales)
     share = returns.groupby("customer").cumcount().to_numpy()
@@ -274,7 +274,13 @@ def _with_strangers(
     return everyone.sort_values(["ticket", "item"], ignore_index=True)
 
 
-def _sales_table(rng: np.random.Generator, sales: pd.DataFrame) -> pa.Table:
+def unit_prices(rng: np.random.Generator, items: int) -> _Integers:
+    """Draw what one piece of each item costs, in cents."""
+    return np.clip(rng.lognormal(7.0, 0.8, items).astype(np.int64), 50, 90_000)
+
+
+def sales_table(rng: np.random.Generator, sales: pd.DataFrame) -> pa.Table:
+    """Give rows of `store_sales` from customer, ticket, day (a key), item, quantity and cents."""
     n = len(sales)
     paid, quantity = sales["cents"].to_numpy(), sales["quantity"].to_numpy()
     unit = paid // quantity
@@ -311,7 +317,8 @@ def _sales_table(rng: np.random.Generator, sales: pd.DataFrame) -> pa.Table:
     )
 
 
-def _returns_table(rng: np.random.Generator, returns: pd.DataFrame) -> pa.Table:
+def returns_table(rng: np.random.Generator, returns: pd.DataFrame) -> pa.Table:
+    """Give rows of `store_returns` from customer, ticket, day (a key), item, quantity and cents."""
     n = len(returns)
     amount = returns["cents"].to_numpy()
     tax, fee, shipping = amount * 7 // 100, rng.integers(50, 10_000, n), rng.integers(0, 5_000, n)
@@ -346,11 +353,11 @@ def _customers(rng: np.random.Generator) -> pa.Table:
     n = CUSTOMERS
     sk = np.arange(1, n + 1)
     first, last = rng.choice(FIRST_NAMES, n), rng.choice(LAST_NAMES, n)
-    first_sale = _day_key(FIRST_SALE) + rng.integers(0, 1000, n)
+    first_sale = day_key(FIRST_SALE) + rng.integers(0, 1000, n)
     return pa.table(
         {
             "c_customer_sk": _keys(sk),
-            "c_customer_id": pa.array([f"AAAAAAAA{key:08d}" for key in sk]),
+            "c_customer_id": pa.array([customer_id(key) for key in sk]),
             "c_current_cdemo_sk": _keys(rng.integers(1, 1_920_800, n)),
             "c_current_hdemo_sk": _keys(rng.integers(1, 7_200, n)),
             "c_current_addr_sk": _keys(rng.integers(1, 50_000, n)),
@@ -462,7 +469,13 @@ def _date_dim() -> pa.Table:
     )
 
 
-def _day_key(day: date) -> int:
+def customer_id(key: int) -> str:
+    """Give a customer's business key, which no other store's look like."""
+    return f"AAAAAAAA{key:08d}"
+
+
+def day_key(day: date) -> int:
+    """Give a day's key in `date_dim`."""
     return (day - CALENDAR_START).days
 
 

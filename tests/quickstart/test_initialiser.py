@@ -87,18 +87,20 @@ def test_a_database_that_is_there_stays(backup: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tables", "loaded"),
+    ("tables", "sample", "loaded"),
     [
-        ([], True),
-        (["store_sales"], False),
-        (["store_sales", "email_suppressions", "customer_clusters"], False),
+        ([], False, True),
+        (["store_sales"], False, False),
+        (["store_sales", "email_suppressions", "customer_clusters"], False, False),
+        (["store_sales", "email_suppressions", "customer_clusters"], True, True),
     ],
 )
 @pytest.mark.usefixtures("backup")
-def test_only_an_empty_database_gets_the_sample_store(
-    tables: list[str], *, loaded: bool, monkeypatch: pytest.MonkeyPatch
+def test_only_an_empty_database_gets_the_sample_store_and_the_sample_store_its_days(
+    tables: list[str], *, sample: bool, loaded: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[str] = []
+    monkeypatch.setattr(initialiser, "is_sample_store", lambda database, tables: sample)
     monkeypatch.setattr(initialiser, "load_sample", lambda database: calls.append("sample"))
     monkeypatch.setattr(initialiser, "create_own_objects", lambda database: calls.append("own"))
     initialiser.create_tables(Server(tables=tables))
@@ -106,7 +108,8 @@ def test_only_an_empty_database_gets_the_sample_store(
 
 
 @pytest.mark.usefixtures("backup")
-def test_half_a_sample_store_is_not_taken_for_a_store() -> None:
+def test_half_a_sample_store_is_not_taken_for_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(initialiser, "is_sample_store", lambda database, tables: False)
     with pytest.raises(TerminalError, match="not loaded to its end"):
         initialiser.create_tables(Server(tables=["store_sales", "email_suppressions"]))
 
