@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench methods mutants ledger env sample-mssql constraints clean
+.PHONY: help run ui test lint format bench methods guards mutants ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -38,6 +38,9 @@ bench: $(VENV)/installed ## Compare the clustering with the tutorial's and sciki
 
 methods: $(VENV)/installed ## Compare methods that say how many groups there are
 	@$(PYTHON) -m benchmarks.number_of_groups
+
+guards: $(VENV)/installed ## Run healthy and corrupted nights and see which the guards stop
+	@$(PYTHON) -m benchmarks.guards
 
 mutants: $(VENV)/installed ## Make 200 small mistakes and see which the tests notice (ARGS='--seed 1')
 	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements-mutants.txt -c constraints.txt

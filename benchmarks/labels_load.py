@@ -92,6 +92,7 @@ def _publish(warehouse: Warehouse, labels: Path) -> None:
             "clusters": [],
             "continuity": {},
         },
+        baseline={},
         features_sha256="0" * 64,
         now=datetime.now(UTC),
     )

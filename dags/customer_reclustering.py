@@ -42,7 +42,6 @@ from airflow.sdk import Context, Param, dag, task, timezone
 from reclustering import steps
 from reclustering.core.params import (
     LARGEST_K,
-    MAX_QUARANTINED,
     PATIENCE,
     DeliveryMode,
     Outliers,
@@ -54,8 +53,8 @@ from reclustering.orchestration import (
     DEFAULT_ARGS,
     current_run,
     first_run,
+    guard_bounds,
     mail_settings,
-    share,
     whole_number,
 )
 from reclustering.warehouse import connect
@@ -144,7 +143,7 @@ PARAMS = {
     tags=["clustering", "marketing"],
 )
 def customer_reclustering() -> None:
-    """Wire the six tasks."""
+    """Wire the tasks."""
 
     # One XCom for each task: `multiple_outputs` would push every key of its dict apart.
     @task(multiple_outputs=False)
@@ -155,7 +154,9 @@ def customer_reclustering() -> None:
         return steps.extract_features(
             warehouse,
             first_run(context),
-            max_quarantined=share("reclustering_max_quarantined", default=MAX_QUARANTINED),
+            bounds=guard_bounds(),
+            accept_change=context["params"]["accept_change"],
+            today=datetime.now(context["dag"].timezone).date(),
         )
 
     @task(multiple_outputs=False)
@@ -182,6 +183,16 @@ def customer_reclustering() -> None:
         )
 
     @task(multiple_outputs=False)
+    def check_fit(**context: Unpack[Context]) -> dict[str, Any]:
+        params = context["params"]
+        return steps.check_fit(
+            current_run(context),
+            label=params["target_label"],
+            bounds=guard_bounds(),
+            accept_change=params["accept_change"],
+        )
+
+    @task(multiple_outputs=False)
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
         return steps.write_labels(connect(), current_run(context), now=datetime.now(UTC))
 
@@ -193,6 +204,7 @@ def customer_reclustering() -> None:
             current_run(context),
             label=params["target_label"],
             recipients=mail_settings(params["recipients"]).recipients,
+            bounds=guard_bounds(),
             accept_change=params["accept_change"],
         )
 
@@ -213,6 +225,7 @@ def customer_reclustering() -> None:
         extract_features()
         >> choose_k()
         >> fit_clusters()
+        >> check_fit()
         >> write_labels()
         >> build_target_list()
         >> email_target_list()

@@ -357,7 +357,7 @@ def _customers(rng: np.random.Generator) -> pa.Table:
     return pa.table(
         {
             "c_customer_sk": _keys(sk),
-            "c_customer_id": pa.array([customer_id(key) for key in sk]),
+            "c_customer_id": pa.array([customer_id(key) for key in range(1, n + 1)]),
             "c_current_cdemo_sk": _keys(rng.integers(1, 1_920_800, n)),
             "c_current_hdemo_sk": _keys(rng.integers(1, 7_200, n)),
             "c_current_addr_sk": _keys(rng.integers(1, 50_000, n)),

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from reclustering import steps
+from reclustering.core.guards import Bounds
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
 from reclustering.labels.publication import publish_labels
@@ -145,6 +147,24 @@ def _literal(value: Any) -> str:
     return f"'{value}'" if isinstance(value, (str, date)) else str(value)
 
 
+ANY_LOAD = Bounds(
+    max_sales_age=10**6,
+    max_returns_age=10**6,
+    min_recent=0,
+    max_history_change=1,
+    max_undated=1,
+    max_quarantined=0,
+)
+"""For stores of a few rows, of no particular day."""
+
+
+def extract(warehouse: Warehouse, run: Run) -> dict[str, Any]:
+    """Read the features, whatever the load."""
+    return steps.extract_features(
+        warehouse, run, bounds=ANY_LOAD, accept_change=False, today=date.max
+    )
+
+
 def make_run(as_of: date, run_id: str = "run") -> Run:
     return Run(as_of, run_id, UPath("unused"))
 
@@ -200,6 +220,7 @@ def publish(
             "clusters": [{"label": 0, "size": 2, "centroid": [0.0, 0.0, 0.0, 0.0]}],
             "continuity": {"moved": 0},
         },
+        baseline={},
         features_sha256="0" * 64,
         now=now,
     )

@@ -19,6 +19,7 @@ from upath import UPath
 
 from reclustering import steps
 from reclustering.core.contracts import PURCHASES_SCHEMA
+from reclustering.core.guards import Bounds
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
@@ -108,7 +109,12 @@ class World:
     def build(self, run: Run, *, accept_change: bool = False, label: int = 0) -> dict[str, Any]:
         """Build the list; give what the step returns and what it leaves in its JSON file."""
         returned = steps.build_target_list(
-            self.warehouse, run, label=label, recipients=MARKETING, accept_change=accept_change
+            self.warehouse,
+            run,
+            label=label,
+            recipients=MARKETING,
+            bounds=Bounds(),
+            accept_change=accept_change,
         )
         return read_json(run, "target_list.json") | returned
 
@@ -217,6 +223,8 @@ def _leave_files(everybody: list[Person], run: Run) -> None:
     run.path("elbow.json").write_text(
         json.dumps({"k": 2, "method": "clear", "reason": "The curve bends clearly at 2."})
     )
+    for name in ("features", "fit_check"):
+        run.path(f"{name}.json").write_text(json.dumps({"overrides": []}))
     for name in ("elbow", "clusters"):
         run.path(f"{name}.png").write_bytes(_png())
     labels = pa.table(

@@ -15,8 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json, write_json
+from reclustering.core.artifacts import (
+    OWNER_ONLY,
+    content_sha256,
+    fetch,
+    publish,
+    read_json,
+    write_json,
+)
+from reclustering.core.clusters import find_cluster
 from reclustering.core.contracts import TARGET_LIST
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.core.guards import Bounds, enforce
 from reclustering.core.protocols import Mailer, Warehouse
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings, valid_contact, valid_recipients
@@ -24,22 +34,42 @@ from reclustering.delivery.settings import MailSettings, valid_contact, valid_re
 # A room is imported by the step that enters it: each task is a process of its own, every night.
 
 
-def extract_features(warehouse: Warehouse, run: Run, *, max_quarantined: float) -> dict[str, Any]:
-    """Read what every customer bought and returned into `features.parquet` and `purchases.parquet`."""
-    from reclustering.features.table import write_features
+def extract_features(
+    warehouse: Warehouse, run: Run, *, bounds: Bounds, accept_change: bool, today: date
+) -> dict[str, Any]:
+    """Read what every customer bought and returned into `features.parquet` and `purchases.parquet`.
 
+    Nothing is read before the night's load is there. Of a day that is over, none is late.
+    """
+    from reclustering.features.load import judge_load, read_load
+    from reclustering.features.table import write_features
+    from reclustering.labels.history import previous_run
+
+    previous, late = previous_run(warehouse, run), run.as_of >= today
     target = run.path("features.parquet")
     with (
         publish(target) as features,
         publish(run.path("purchases.parquet")) as purchases,
         warehouse.read() as session,
     ):
+        load = read_load(session, run.as_of)
+        overrides = enforce(
+            judge_load(load, run.as_of, previous, bounds),
+            accept_change=accept_change,
+            as_of=run.as_of,
+            stopped="The night's load is not there, or not whole (it is looked for again while this task "
+            "has retries left)"
+            if late
+            else "The store does not hold what it should",
+            error=TransientError if late else TerminalError,
+        )
         batches = session.stream("features/return_features", {"as_of": run.as_of})
         customers, sha256, quarantine = write_features(
-            batches, features, purchases, max_quarantined=max_quarantined
+            batches, features, purchases, max_quarantined=bounds.max_quarantined
         )
     summary = {"as_of": run.as_of.isoformat(), "customers": customers, "sha256": sha256}
-    write_json(run.path("features.json"), summary | {"quarantine": asdict(quarantine)})
+    found = {"load": load.summary(), "quarantine": asdict(quarantine), "overrides": overrides}
+    write_json(run.path("features.json"), summary | found)
     return summary | {"path": str(target)}
 
 
@@ -104,11 +134,15 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
             outliers=outliers,
             start=elbow["centroids"],
         )
-        label_customers(features, clusters, labels)
+        returners = label_customers(features, clusters, labels)
+        for one in clusters["clusters"]:
+            one["returners"] = returners[one["label"]]
         if previous := previous_run(warehouse, run):
             as_of, out = date.fromisoformat(previous["as_of"]), Path(folder, "previous.parquet")
             previous |= {"labels": fetch_labels(warehouse, as_of, out)}
         clusters["continuity"] = compare_with_previous(clusters, labels, previous)
+        if previous:
+            clusters["continuity"]["previous"] |= {"baseline": previous["baseline"].get("fit")}
     with publish(run.path("clusters.png")) as scratch:
         write_clusters_plot(clusters, scratch)
     write_json(run.path("clusters.json"), clusters)
@@ -120,18 +154,46 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
     }
 
 
+def check_fit(run: Run, *, label: int, bounds: Bounds, accept_change: bool) -> dict[str, Any]:
+    """Judge the fit before anybody sees it; leave `fit_check.json`."""
+    from reclustering.clustering.guards import judge_fit
+
+    clusters, elbow = read_json(run.path("clusters.json")), read_json(run.path("elbow.json"))
+    find_cluster(clusters, label)
+    overrides = enforce(
+        judge_fit(clusters, elbow, bounds),
+        accept_change=accept_change,
+        as_of=run.as_of,
+        stopped="The clusters were not published",
+    )
+    summary = {"clusters_sha256": content_sha256(clusters), "overrides": overrides}
+    write_json(run.path("fit_check.json"), summary)
+    return {"overrides": len(overrides), "path": str(run.path("fit_check.json"))}
+
+
 def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, Any]:
     """Publish the labels in the warehouse, in place of an earlier set of the same as_of."""
+    from reclustering.clustering.guards import fit_baseline
     from reclustering.labels.publication import publish_labels
 
+    features, elbow, clusters, check = (
+        read_json(run.path(f"{name}.json"))
+        for name in ("features", "elbow", "clusters", "fit_check")
+    )
+    if check["clusters_sha256"] != content_sha256(clusters):
+        raise BadInputError(
+            f"{run.path('clusters.json')} is not the fit that was checked. Clear check_fit, and the "
+            "tasks after it."
+        )
     with fetch(run.path("labels.parquet")) as labels:
         customers = publish_labels(
             warehouse,
             run,
             labels,
-            elbow=read_json(run.path("elbow.json")),
-            clusters=read_json(run.path("clusters.json")),
-            features_sha256=read_json(run.path("features.json"))["sha256"],
+            elbow=elbow,
+            clusters=clusters,
+            baseline={"load": features["load"], "fit": fit_baseline(clusters, elbow)},
+            features_sha256=features["sha256"],
             now=now,
         )
     summary = {"table": "dbo.customer_clusters", "customers": customers}
@@ -145,13 +207,14 @@ def build_target_list(
     *,
     label: int,
     recipients: str | Sequence[str] | None,
+    bounds: Bounds,
     accept_change: bool,
 ) -> dict[str, Any]:
     """Leave the list of one cluster in `target_list.csv`, unless something is wrong with it."""
     from reclustering.target_list import candidates, guards, list_file, opt_outs
 
     valid_recipients(recipients)
-    cluster = candidates.find_cluster(read_json(run.path("clusters.json")), label)
+    cluster = find_cluster(read_json(run.path("clusters.json")), label)
     opted_out = opt_outs.load_opt_outs(warehouse)
     with fetch(run.path("purchases.parquet")) as purchases:
         chosen = candidates.load_candidates(
@@ -161,14 +224,15 @@ def build_target_list(
         candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
     earlier = guards.find_earlier_list(warehouse, run, label)
     change = guards.list_change([entry.customer for entry in chosen.entries], earlier)
-    overrides = guards.enforce(
+    mailed = guards.last_mailed(warehouse, run, label)
+    overrides = enforce(
         [
-            guards.guard_meaning(label, cluster["centroid"]["frequency"]),
-            guards.guard_change(change, guards.last_mailed(warehouse, run, label)),
-            guards.guard_opt_outs(opted_out.rows, earlier),
+            *guards.guard_change(change, mailed, bounds),
+            *guards.guard_opt_outs(opted_out.rows, earlier, bounds),
         ],
         accept_change=accept_change,
         as_of=run.as_of,
+        stopped="The target list was not built",
     )
     with publish(run.path("target_list.parquet")) as scratch:
         list_file.write_keys(chosen.entries, scratch)
@@ -183,7 +247,11 @@ def build_target_list(
         "returned": chosen.returned,
         "opt_outs": opted_out.rows,
         "previous": change,
-        "overrides": overrides,
+        "overrides": [
+            *read_json(run.path("features.json"))["overrides"],
+            *read_json(run.path("fit_check.json"))["overrides"],
+            *overrides,
+        ],
         "sha256": sha256,
     }
     write_json(run.path("target_list.json"), summary)

@@ -34,14 +34,27 @@ def test_clusters_json_alone_gives_the_published_labels(
     X = returns(5_000)
     features, out = table(X), tmp_path / "labels.parquet"
     clusters = cluster_customers(features, k=5, scaling=scaling)
-    assert label_customers(features, clusters, out) == 5_000
+    returners = label_customers(features, clusters, out)
     published = pq.read_table(out)["label"].to_numpy()
+    assert returners == np.bincount(published[X.any(axis=1)], minlength=5).tolist()
     from_json = json.loads(json.dumps(clusters, allow_nan=False))
     assert np.array_equal(predictor(from_json)(X), published)
     assert [c["size"] for c in clusters["clusters"]] == np.bincount(published).tolist()
     for c in clusters["clusters"]:
         mean = X[published == c["label"]].mean(axis=0)
         np.testing.assert_allclose(list(c["centroid"].values()), mean, rtol=1e-10, atol=1e-12)
+
+
+def test_a_far_customers_influence_is_the_share_of_the_variance_that_goes_without_them(table):
+    X = np.vstack([returns(500)[:-1], [1, 2, 900, 1]])
+    clusters = cluster_customers(table(X), k=4, scaling="none")
+    [far] = clusters["outliers"]["customers"]
+    squared = ((X - X.mean(axis=0)) ** 2).sum(axis=1)
+    assert far["influence"] == pytest.approx(squared[-1] / squared.sum(), rel=1e-6)
+    [far] = cluster_customers(table(X), k=3, scaling="none", outliers="set_aside")["outliers"][
+        "customers"
+    ]
+    assert "influence" not in far
 
 
 def test_the_file_is_the_features_and_a_column_more(table, tmp_path):

@@ -1,4 +1,4 @@
-"""All six tasks on a small store: features, labels, suppressions, the list and the send ledger."""
+"""All tasks on a small store: features, labels, suppressions, the list and the send ledger."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from upath import UPath
 
 from reclustering import steps
 from reclustering.core.artifacts import read_json
+from reclustering.core.guards import Bounds
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
 from reclustering.warehouse.schema import create_own_objects, require_source
-from tests.stores import NOW, Store
+from tests.stores import NOW, Store, extract
 
 DAY = date(2024, 1, 1)
 KEEP, RETURN = range(1, 9), range(9, 12)
@@ -71,12 +72,14 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     warehouse = store.hook()
     require_source(warehouse)
     settings_of_fit = {"scaling": "none", "outliers": "keep"}
-    steps.extract_features(warehouse, run, max_quarantined=0)
+    extract(warehouse, run)
     steps.choose_k(warehouse, run, k=2, k_max=19, patience=7, **settings_of_fit)
     steps.fit_clusters(warehouse, run, **settings_of_fit)
+    bounds = {"bounds": Bounds(), "accept_change": False}
+    steps.check_fit(run, label=0, **bounds)
     steps.write_labels(warehouse, run, now=NOW)
     to = "marketing@example.com"
-    steps.build_target_list(warehouse, run, label=0, recipients=to, accept_change=False)
+    steps.build_target_list(warehouse, run, label=0, recipients=to, **bounds)
     settings = MailSettings(recipients=to, store="Shop")
     steps.email_target_list(warehouse, run, mailer, settings, label=0, send=True, now=NOW)
     return read_json(run.path("delivery.json"))["outcomes"]

@@ -11,6 +11,7 @@ TASKS = [
     "extract_features",
     "choose_k",
     "fit_clusters",
+    "check_fit",
     "write_labels",
     "build_target_list",
     "email_target_list",

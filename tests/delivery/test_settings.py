@@ -6,6 +6,7 @@ import pytest
 
 from reclustering import steps
 from reclustering.core.errors import TerminalError
+from reclustering.core.guards import Bounds
 from reclustering.delivery.settings import should_send, valid_contact, valid_recipients
 from tests.world import people
 
@@ -41,7 +42,9 @@ def test_an_invalid_recipient_is_named(wrong):
 def test_recipients_are_checked_before_the_list_is_built(world):
     run = world.publish(people(2))
     with pytest.raises(TerminalError, match="Nobody is configured"):
-        steps.build_target_list(world.warehouse, run, label=0, recipients=None, accept_change=False)
+        steps.build_target_list(
+            world.warehouse, run, label=0, recipients=None, bounds=Bounds(), accept_change=False
+        )
     assert not run.path("target_list.csv").exists()
 
 

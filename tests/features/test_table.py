@@ -101,7 +101,7 @@ def test_more_impossible_customers_than_the_share_stop_the_run(files, wrong, sto
         with pytest.raises(
             BadInputError,
             match=r"2 of 1,000 customers .* at most 0.10%. The first is customer 0 with "
-            r"monetaryRatio = -1.5.*reclustering_max_quarantined",
+            r"monetaryRatio = -1.5.*max_quarantined in the Variable reclustering_bounds",
         ):
             write_features(batches(rows, 300), *files, max_quarantined=0.001)
     else:

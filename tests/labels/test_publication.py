@@ -118,6 +118,7 @@ def test_long_texts_are_kept_whole(ready: Store, old: Path) -> None:
                 "customers": 2**40,
                 "centroids": json.dumps(list(range(5000))),
                 "continuity": "{}",
+                "baseline": "{}",
                 "features_sha256": "f" * 64,
                 "published_at": NOW.replace(tzinfo=None),
             },

@@ -26,21 +26,40 @@ def test_the_default_counts_when_nothing_is_set(monkeypatch):
     assert whole_number("label_history_days", default=730) == 10
 
 
-@pytest.mark.parametrize("value", ["-0.1", "1.5", "0,1", "10 %", "nan", "1e-3", "."])
-def test_what_is_no_share_is_refused(value, monkeypatch):
-    from reclustering.orchestration import share
+@pytest.mark.parametrize(
+    ("value", "refused"),
+    [
+        ("0.5", r"reclustering_bounds is '0.5'; expected a JSON object"),
+        ("{max_returners: 1}", r"is '\{max_returners: 1\}'; expected a JSON object"),
+        (
+            '{"max_returner": 1}',
+            r"with max_returner; expected some of max_sales_age, .*max_returners",
+        ),
+        ('{"max_returners": 1.5}', r"with max_returners = 1.5; expected a share from 0 to 1"),
+        ('{"max_returners": NaN}', r"with max_returners = NaN; expected a share from 0 to 1"),
+        ('{"max_returners": "1"}', r'with max_returners = "1"; expected a share'),
+        ('{"max_returners": true}', r"with max_returners = true; expected a share"),
+        ('{"max_sales_age": -1}', r"with max_sales_age = -1; expected a whole number, 0 or more"),
+        ('{"max_sales_age": 1.5}', r"with max_sales_age = 1.5; expected a whole number"),
+    ],
+)
+def test_what_is_no_bound_is_refused_by_name(value, refused, monkeypatch):
+    from reclustering.orchestration import guard_bounds
 
-    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_MAX_QUARANTINED", value)
-    with pytest.raises(TerminalError, match=r"reclustering_max_quarantined is .* from 0 to 1"):
-        share("reclustering_max_quarantined", default=0.001)
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_BOUNDS", value)
+    with pytest.raises(TerminalError, match=refused):
+        guard_bounds()
 
 
-@pytest.mark.parametrize(("value", "read"), [("0", 0.0), ("1", 1.0), ("0.001", 0.001), (".5", 0.5)])
-def test_a_share_is_read(value, read, monkeypatch):
-    from reclustering.orchestration import share
+def test_bounds_that_are_set_count_and_the_others_stay(monkeypatch):
+    from reclustering.core.guards import Bounds
+    from reclustering.orchestration import guard_bounds
 
-    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_MAX_QUARANTINED", value)
-    assert share("reclustering_max_quarantined", default=0.001) == read
+    assert guard_bounds() == Bounds()
+    monkeypatch.setenv(
+        "AIRFLOW_VAR_RECLUSTERING_BOUNDS", '{"max_returners": 1, "max_sales_age": 3}'
+    )
+    assert guard_bounds() == Bounds(max_returners=1, max_sales_age=3)
 
 
 def test_a_missing_folder_for_artifacts_is_named(monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import pytest
 
@@ -105,21 +107,6 @@ def test_a_mailed_list_that_cannot_be_found_stops_the_next(world, yesterday, scr
     assert guards(world.build(run, accept_change=True)) == ["change"]
 
 
-def test_label_0_must_be_the_group_that_returned_nothing(world):
-    run = world.publish([Person(p.customer, p.email, frequency=1) for p in people(4)])
-    with pytest.raises(
-        TerminalError, match=r"cluster 0 is not .* have 1.000 returns .* less than 0.5"
-    ):
-        world.build(run)
-    assert guards(world.build(run, accept_change=True)) == ["meaning"]
-
-
-def test_another_label_promises_nothing(world):
-    returned = [Person(p.customer, p.email, label=1, frequency=3) for p in people(4, start=50)]
-    run = world.publish([*people(4), *returned])
-    assert world.build(run, label=1)["overrides"] == []
-
-
 def test_vanished_opt_outs_stop_the_list(world):
     for customer in range(1000, 1004):
         world.opt_out(customer=customer)
@@ -143,11 +130,25 @@ def test_without_the_opt_outs_there_is_no_list_whatever_the_parameters(world, ac
 
 
 def test_all_that_is_wrong_is_said_at_once(world, yesterday):
-    run = today(world, [Person(p.customer, p.email, frequency=1) for p in people(10)])
+    for customer in range(1000, 1004):
+        world.opt_out(customer=customer)
+    first = today(world, people(100))
+    world.build(first)
+    world.sql("DELETE FROM dbo.email_suppressions")
     with pytest.raises(TerminalError) as stop:
-        world.build(run)
-    assert "cluster 0 is not" in str(stop.value)
+        world.build(world.publish(people(10), world.run(NEXT.replace(day=3), "scheduled__3")))
     assert "changed by 90.0%" in str(stop.value)
+    assert "has 0 rows and had 4" in str(stop.value)
     with duckdb.connect(str(world.file)) as connection:
         rows = connection.execute("SELECT count(*) FROM dbo.target_list_deliveries").fetchall()
     assert rows == [(0,)]
+
+
+def test_what_was_let_pass_before_the_list_is_on_record_with_it(world):
+    run = world.publish(people(10))
+    said = {
+        name: {"guard": name, "problem": f"the {name} looked odd"} for name in ("load", "returners")
+    }
+    for name, file in (("load", "features.json"), ("returners", "fit_check.json")):
+        run.path(file).write_text(json.dumps({"overrides": [said[name]]}))
+    assert world.build(run)["overrides"] == [*said.values()]

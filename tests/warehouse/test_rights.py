@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from reclustering import steps
 from reclustering.core.errors import TerminalError
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
@@ -24,7 +23,14 @@ from reclustering.warehouse.schema import (
     create_own_objects,
     require_source,
 )
-from tests.stores import MsSqlStore, publish, requires_mssql, rows_of, write_labels_file
+from tests.stores import (
+    MsSqlStore,
+    extract,
+    publish,
+    requires_mssql,
+    rows_of,
+    write_labels_file,
+)
 
 LOGIN, PASSWORD, ROLE = "reclustering_test_login", "Not-so-s3cret!", "customer_reclustering"
 
@@ -89,7 +95,7 @@ def test_the_role_is_enough_and_nothing_else_is_allowed(
     store.insert("store_sales", [(1, None, 1, 1, 10.0)])
     require_source(restricted)
     create_own_objects(restricted)
-    steps.extract_features(restricted, Run(day, "run", UPath(tmp_path)), max_quarantined=0)
+    extract(restricted, Run(day, "run", UPath(tmp_path)))
     labels = write_labels_file(tmp_path / "labels.parquet", 100)
     publish(restricted, labels, day)
     publish(restricted, labels, day)

@@ -43,11 +43,11 @@ def test_an_older_table_gets_its_new_columns_and_keeps_its_rows(
 ) -> None:
     create_own_objects(store.hook())
     publish(store.hook(), write_labels_file(tmp_path / "labels.parquet", 3), date(2024, 1, 1))
-    for column in ("k_groups", "k_clear", "outliers"):
+    for column in ("k_groups", "k_clear", "outliers", "baseline"):
         store.run(f"ALTER TABLE dbo.clustering_runs DROP COLUMN {column}")
     create_own_objects(store.hook())
-    [row] = store.run("SELECT k, k_groups, k_clear, outliers FROM dbo.clustering_runs")
-    assert tuple(row) == (4, None, None, None)
+    [row] = store.run("SELECT k, k_groups, k_clear, outliers, baseline FROM dbo.clustering_runs")
+    assert tuple(row) == (4, None, None, None, None)
     publish(store.hook(), tmp_path / "labels.parquet", date(2024, 1, 2))
     assert store.count("clustering_runs") == 2
 

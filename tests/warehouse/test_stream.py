@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reclustering import steps
 from reclustering.core.errors import TransientError
 from reclustering.core.protocols import Session
 from reclustering.core.run import Run
 from reclustering.features import table as feature_table
 from reclustering.warehouse import connect
-from tests.stores import MsSqlStore, Store, requires_mssql
+from reclustering.warehouse.schema import create_own_objects
+from tests.stores import MsSqlStore, Store, extract, requires_mssql
 
 ON_MSSQL = pytest.mark.parametrize("store", [requires_mssql], indirect=True)
 AS_OF = date(2024, 1, 1)
@@ -30,6 +30,7 @@ AS_OF = date(2024, 1, 1)
 def load_shop(store: Store, customers: int) -> None:
     """One sale for each customer, and a return for each second one."""
     store.create_source()
+    create_own_objects(store.hook())
     store.insert("date_dim", [(1, date(2023, 1, 1))])
     keys = pa.array(range(1, customers + 1), pa.int64())
     for table, prefix, step in (("store_sales", "ss", 1), ("store_returns", "sr", 2)):
@@ -51,7 +52,7 @@ def run_in(folder: Path) -> Run:
 
 def test_the_file_holds_what_the_server_counted(store: Store, tmp_path: Path) -> None:
     load_shop(store, 120_000)
-    summary = steps.extract_features(store.hook(), run_in(tmp_path), max_quarantined=0)
+    summary = extract(store.hook(), run_in(tmp_path))
     assert summary["customers"] == 120_000
     table = pq.read_table(summary["path"])
     assert table["customer"].to_pylist() == list(range(1, 120_001))
@@ -73,6 +74,7 @@ import sys
 from pathlib import Path
 import reclustering.core.statements
 from reclustering.warehouse import connect
+from reclustering.warehouse.schema import create_own_objects
 
 def peak():
     return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024
@@ -133,10 +135,7 @@ def test_without_snapshot_isolation_it_reads_and_says_so(
 ) -> None:
     load_shop(store, 1_000)
     monkeypatch.setattr("reclustering.warehouse.mssql._SNAPSHOT_STATE", "SELECT 0")
-    assert (
-        steps.extract_features(store.hook(), run_in(tmp_path), max_quarantined=0)["customers"]
-        == 1_000
-    )
+    assert extract(store.hook(), run_in(tmp_path))["customers"] == 1_000
     assert "allow_snapshot_isolation.sql" in caplog.text
 
 
@@ -203,7 +202,7 @@ def test_a_dropped_connection_is_an_error_and_never_a_short_file(
 
     monkeypatch.setattr(feature_table, "write_features", write_until_cut)
     with pytest.raises(TransientError, match=r"features/return_features\.sql"):
-        steps.extract_features(connect(), run_in(tmp_path), max_quarantined=0)
+        extract(connect(), run_in(tmp_path))
     assert wire.passed > before
     assert list(tmp_path.rglob("*.parquet")) == []
 

@@ -21,8 +21,8 @@ REPEATED = ["frequency", "label"]
 
 def label_customers(
     features: Path, clusters: dict[str, Any], out: Path, batch_size: int = 262_144
-) -> int:
-    """Write features.parquet with a column `label` more, row by row in the same order.
+) -> list[int]:
+    """Write features.parquet with a column `label` more, row by row in the same order, and count returners.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def label_customers(
 
     Returns
     -------
-    int
-        Rows written.
+    list of int
+        For each label, how many of its customers have returned anything.
 
     Raises
     ------
@@ -46,14 +46,15 @@ def label_customers(
         If `features` cannot be read.
     """
     predict = predictor(clusters)
-    rows = 0
+    returners = np.zeros(clusters["k"], dtype=np.int64)
     with pq.ParquetWriter(out, LABELS_SCHEMA, use_dictionary=REPEATED) as sink:
         for batch in read_batches(features, batch_size):
-            found = pa.py_buffer(predict(feature_matrix(batch)))
-            label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, found])
+            X = feature_matrix(batch)
+            found = predict(X)
+            returners += np.bincount(found[X.any(axis=1)], minlength=clusters["k"])
+            label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, pa.py_buffer(found)])
             sink.write_batch(pa.record_batch([*batch.columns, label], schema=LABELS_SCHEMA))
-            rows += batch.num_rows
-    return rows
+    return [int(n) for n in returners]
 
 
 def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from reclustering.clustering.explanation import explain
+from reclustering.clustering.cells import Cells
+from reclustering.clustering.explanation import explain, influence
 from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.outliers import are_far, find_far, name_customers, split
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
-from reclustering.clustering.scaling import coordinates
+from reclustering.clustering.scaling import coordinates, to_coordinates
 from reclustering.clustering.stability import stability
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
@@ -52,7 +53,8 @@ def cluster_customers(
     -------
     dict
         The content of clusters.json. ``inertia`` is in squared scaled units, ``coordinates`` are the
-        centroids where distances are measured; everything else is in the features' own units.
+        centroids where distances are measured; everything else is in the features' own units. Kept far
+        customers have an ``influence``: what each makes up of the variance of all (0 to 1).
 
     Raises
     ------
@@ -75,6 +77,8 @@ def cluster_customers(
         )
         cells, fit = refine(points, cells, solution.centroids, scaling)
         customers = name_customers(features, points, far)
+    if not set_aside:
+        customers = _with_influence(customers, cells, scaling)
     clusters = describe_clusters(cells, fit, scaling, apart)
     quality = explain(cells, fit, scaling, are_far(cells, far))
     return {
@@ -93,6 +97,14 @@ def cluster_customers(
         "clusters": clusters,
         "alt_text": alt_text(clusters, quality["warning"]),
     }
+
+
+def _with_influence(
+    customers: list[dict[str, Any]], cells: Cells, scaling: str
+) -> list[dict[str, Any]]:
+    X = np.array([[one[name] for name in FEATURES] for one in customers], dtype=float)
+    shares = influence(cells, to_coordinates(X.reshape(-1, len(FEATURES)), scaling)).tolist()
+    return [one | {"influence": share} for one, share in zip(customers, shares, strict=True)]
 
 
 def alt_text(clusters: list[dict[str, Any]], warning: str | None) -> str:

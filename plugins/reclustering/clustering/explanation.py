@@ -51,6 +51,27 @@ def explain(cells: Cells, fit: Fit, scaling: str, far: np.ndarray) -> dict[str, 
     }
 
 
+def influence(cells: Cells, X: np.ndarray) -> np.ndarray:
+    """Say what one customer on each row makes up of the variance of all.
+
+    Parameters
+    ----------
+    cells : Cells
+        The customers that were fitted, whoever is on the rows among them.
+    X : ndarray of shape (m, 4), float64
+        Rows, as coordinates.
+
+    Returns
+    -------
+    ndarray of shape (m,), float64
+        Shares, 0 to 1.
+    """
+    centre = np.average(cells.scaled, axis=0, weights=cells.n)
+    total = cells.hidden + cells.n @ ((cells.scaled - centre) ** 2).sum(axis=1)
+    squared: np.ndarray = ((X / cells.scale - centre) ** 2).sum(axis=1)
+    return squared / total
+
+
 def _between(centroids: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the squared distances of the centroids to their mean, summed over customers, by feature."""
     # From the first, so that equal centroids are exactly at their mean.

@@ -6,6 +6,7 @@ The functions that make and read them work on local files; these two context man
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -96,6 +97,11 @@ def read_json(source: UPath) -> dict[str, Any]:
                 f"{source} is not readable JSON ({error}). Clear the task that writes it."
             ) from error
     return content
+
+
+def content_sha256(content: dict[str, Any]) -> str:
+    """Give the SHA-256 (hexadecimal) of what is in a JSON file, however it is written."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _local_path(path: UPath) -> Path | None:

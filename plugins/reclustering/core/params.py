@@ -19,6 +19,3 @@ LARGEST_K = 40
 
 PATIENCE = 7
 """Days in a row for which the evidence must speak for another number of groups before k changes."""
-
-MAX_QUARANTINED = 0.001
-"""Share of customers left out for impossible features above which a run stops."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from reclustering.core.clusters import find_cluster
 from reclustering.core.contracts import EXCLUSIONS
 from reclustering.delivery.attachment import Attachment
 
@@ -63,8 +64,7 @@ class MessageView:
     @property
     def target(self) -> dict[str, Any]:
         """The cluster that the list is made from."""
-        clusters = self.clusters["clusters"]
-        return next(one for one in clusters if one["label"] == self.built["label"])
+        return find_cluster(self.clusters, self.built["label"])
 
     @property
     def sentence(self) -> str:

@@ -22,7 +22,7 @@ from reclustering.core.contracts import (
     PURCHASES_SCHEMA,
 )
 from reclustering.core.errors import BadInputError, TransientError
-from reclustering.core.params import MAX_QUARANTINED
+from reclustering.core.guards import Bounds
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def write_features(
     features: Path,
     purchases: Path,
     *,
-    max_quarantined: float = MAX_QUARANTINED,
+    max_quarantined: float = Bounds.max_quarantined,
 ) -> tuple[int, str, Quarantine]:
     """Check the extracted rows and write them to two Parquet files, batch by batch.
 
@@ -170,7 +170,7 @@ def _require_few(quarantine: Quarantine, customers: int, most: float) -> None:
             f"at most {most:.2%}. The first is customer {first['customer']} with {first['feature']} = "
             f"{first['value']}; expected 0 to {LARGEST_FEATURE:,}. Look at their rows in dbo.store_sales "
             "and dbo.store_returns (a negative ss_net_paid or sr_return_amt, as a rule). If this is "
-            "ordinary in this store, raise the Variable reclustering_max_quarantined."
+            "ordinary in this store, raise max_quarantined in the Variable reclustering_bounds."
         )
 
 

@@ -20,8 +20,9 @@ def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        `as_of` (ISO), `run_id`, `k` and `clusters` (each with label, size and centroid); None where
-        nothing was published before.
+        `as_of` (ISO), `run_id`, `k`, `clusters` (each with label, size and centroid) and `baseline`
+        (what guards compare with; empty in a row that is older than that column); None where nothing
+        was published before.
     """
     with warehouse.read() as session:
         rows = session.query("labels/previous_run", {"as_of": run.as_of})
@@ -33,6 +34,7 @@ def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
         "run_id": row["run_id"],
         "k": int(row["k"]),
         "clusters": json.loads(row["centroids"]),
+        "baseline": json.loads(row["baseline"] or "{}"),
     }
 
 

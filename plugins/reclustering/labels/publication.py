@@ -45,6 +45,7 @@ def publish_labels(
     *,
     elbow: dict[str, Any],
     clusters: dict[str, Any],
+    baseline: dict[str, Any],
     features_sha256: str,
     now: datetime,
 ) -> int:
@@ -63,6 +64,8 @@ def publish_labels(
         `labels.parquet`.
     elbow, clusters : dict
         The content of `elbow.json` and `clusters.json`.
+    baseline : dict
+        What the guards of the next run compare with.
     features_sha256 : str
         What `write_features` returned.
     now : datetime
@@ -109,6 +112,7 @@ def publish_labels(
                 "customers": expected["n"],
                 "centroids": json.dumps(_centroids(clusters), allow_nan=False),
                 "continuity": json.dumps(clusters["continuity"], allow_nan=False),
+                "baseline": json.dumps(baseline, allow_nan=False),
                 "features_sha256": features_sha256,
                 "published_at": published_at,
             },

@@ -2,14 +2,19 @@
 
 from reclustering.orchestration.failure import DEFAULT_ARGS
 from reclustering.orchestration.runs import current_run, first_run
-from reclustering.orchestration.variables import artifacts, mail_settings, share, whole_number
+from reclustering.orchestration.variables import (
+    artifacts,
+    guard_bounds,
+    mail_settings,
+    whole_number,
+)
 
 __all__ = [
     "DEFAULT_ARGS",
     "artifacts",
     "current_run",
     "first_run",
+    "guard_bounds",
     "mail_settings",
-    "share",
     "whole_number",
 ]

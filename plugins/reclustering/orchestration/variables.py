@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import cast
 
 from airflow.sdk import ObjectStoragePath, Variable
 from upath import UPath
 
 from reclustering.core.errors import TerminalError
+from reclustering.core.guards import Bounds
 from reclustering.delivery.settings import MailSettings
 
 
@@ -47,20 +50,40 @@ def whole_number(variable: str, *, default: int) -> int:
     return int(value)
 
 
-def share(variable: str, *, default: float) -> float:
-    """Read a share of the whole, from 0 to 1.
+def guard_bounds() -> Bounds:
+    """Read how far runs may differ: the Variable `reclustering_bounds`, a JSON object, over the defaults.
 
     Raises
     ------
     TerminalError
-        When the Variable is something else.
+        When it is something else, or names what is none, or a value cannot be one.
     """
-    value = Variable.get(variable, default=str(default))
-    if not re.fullmatch(r"[01]|[01]?\.[0-9]{1,9}", value) or float(value) > 1:
-        raise TerminalError(
-            f"The Airflow Variable {variable} is '{value}'; expected a share from 0 to 1, such as 0.001."
-        )
-    return float(value)
+    text = Variable.get("reclustering_bounds", default="{}")
+    known = {one.name: one.default for one in fields(Bounds)}
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise _no_bounds(f"'{text}'; expected a JSON object, such as {{\"max_sales_age\": 3}}")
+    if unknown := sorted(given.keys() - known.keys()):
+        raise _no_bounds(f"with {', '.join(unknown)}; expected some of {', '.join(known)}")
+    for name, value in given.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if isinstance(known[name], int):
+            right, expected = (
+                number and value >= 0 and value == int(value),
+                "a whole number, 0 or more",
+            )
+        else:
+            right, expected = number and 0 <= value <= 1, "a share from 0 to 1"
+        if not right:
+            raise _no_bounds(f"with {name} = {json.dumps(value)}; expected {expected}")
+    return Bounds(**given)
+
+
+def _no_bounds(found: str) -> TerminalError:
+    return TerminalError(f"The Airflow Variable reclustering_bounds is {found}.")
 
 
 def mail_settings(recipients: Sequence[str] | None) -> MailSettings:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -55,23 +55,6 @@ class TargetList:
     def returned(self) -> int:
         """How many on the list have returned something."""
         return sum(entry.frequency > 0 for entry in self.entries)
-
-
-def find_cluster(clusters: dict[str, Any], label: int) -> dict[str, Any]:
-    """Give the cluster with a label from `clusters.json`.
-
-    Raises
-    ------
-    BadInputError
-        When there is none.
-    """
-    found = {one["label"]: one for one in clusters["clusters"]}
-    if label not in found:
-        raise BadInputError(
-            f"target_label is {label}; expected one of this run's labels, 0 to {max(found)}."
-        )
-    cluster: dict[str, Any] = found[label]
-    return cluster
 
 
 def load_candidates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,18 +13,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from reclustering.core.artifacts import fetch, read_json
-from reclustering.core.errors import TerminalError
+from reclustering.core.guards import Bounds, Finding
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
-
-MAX_MEAN_FREQUENCY = 0.5
-"""Label 0 is the group that returned nothing while its mean number of returns is below this."""
-
-MAX_CHANGE = 0.25
-"""Customers added to and gone from the list, as a share of the list before."""
-
-MAX_OPT_OUT_LOSS = 0.25
-"""Opt-outs lost since the list before, as a share of those there were. People opt out; few opt in."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +35,6 @@ class EarlierList:
     as_of: date
     opt_outs: int
     keys: UPath
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a guard has to say: its name, and why it stops the list (None when it does not)."""
-
-    guard: str
-    problem: str | None
 
 
 def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList | None:
@@ -116,18 +99,9 @@ def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[s
     }
 
 
-def guard_meaning(label: int, mean_frequency: float) -> Finding:
-    """See that label 0 is the group that returned nothing; other labels promise nothing."""
-    if label != 0 or mean_frequency < MAX_MEAN_FREQUENCY:
-        return Finding("meaning", None)
-    return Finding(
-        "meaning",
-        f"cluster 0 is not the group that returned nothing: its customers have {mean_frequency:.3f} "
-        f"returns on average, expected less than {MAX_MEAN_FREQUENCY} (see clusters.json)",
-    )
-
-
-def guard_change(change: dict[str, Any] | None, last_mailed: date | None) -> Finding:
+def guard_change(
+    change: dict[str, Any] | None, last_mailed: date | None, bounds: Bounds
+) -> Iterator[Finding]:
     """See that the list is much like the one before, which must be known if it was mailed.
 
     Parameters
@@ -136,51 +110,30 @@ def guard_change(change: dict[str, Any] | None, last_mailed: date | None) -> Fin
         What `list_change` gave.
     last_mailed : date or None
         The newest earlier day whose list was mailed, by the ledger.
+    bounds : Bounds
+        How far it may differ.
     """
     compared = date.fromisoformat(change["as_of"]) if change else None
     if last_mailed is not None and (compared is None or compared < last_mailed):
-        return Finding(
+        yield Finding(
             "change",
             f"the list of {last_mailed} was mailed, but its target_list.parquet is not among the "
             "artifacts, so nobody can tell what has changed since",
         )
-    if change and change["change"] > MAX_CHANGE:
-        return Finding(
+    elif change and change["change"] > bounds.max_list_change:
+        yield Finding(
             "change",
             f"the list has changed by {change['change']:.1%} since {change['as_of']} "
             f"({change['added']:,} added, {change['gone']:,} gone, of {change['customers']:,}); "
-            f"expected at most {MAX_CHANGE:.0%}",
+            f"expected at most {bounds.max_list_change:.0%}",
         )
-    return Finding("change", None)
 
 
-def guard_opt_outs(opt_outs: int, earlier: EarlierList | None) -> Finding:
+def guard_opt_outs(opt_outs: int, earlier: EarlierList | None, bounds: Bounds) -> Iterator[Finding]:
     """See that opt-outs have not vanished: without them, those who asked not to be mailed are."""
-    if earlier is None or opt_outs >= earlier.opt_outs * (1 - MAX_OPT_OUT_LOSS):
-        return Finding("opt_outs", None)
-    return Finding(
-        "opt_outs",
-        f"dbo.email_suppressions has {opt_outs} rows and had {earlier.opt_outs} on {earlier.as_of}; "
-        f"expected at most {MAX_OPT_OUT_LOSS:.0%} fewer",
-    )
-
-
-def enforce(
-    findings: Sequence[Finding], *, accept_change: bool, as_of: date
-) -> list[dict[str, str]]:
-    """Give the guards that stop the list and that a person has overridden, each with its problem.
-
-    Raises
-    ------
-    TerminalError
-        Names every guard that stops the list, when no one has.
-    """
-    stopping = {finding.guard: finding.problem for finding in findings if finding.problem}
-    if stopping and not accept_change:
-        problems = "; ".join(stopping.values())
-        raise TerminalError(
-            f"The target list of {as_of} was not built: {problems}. If this is right, trigger a run "
-            f"with as_of={as_of} and accept_change=true; otherwise find out what has happened to the "
-            "data first."
+    if earlier and opt_outs < earlier.opt_outs * (1 - bounds.max_opt_outs_lost):
+        yield Finding(
+            "opt_outs",
+            f"dbo.email_suppressions has {opt_outs} rows and had {earlier.opt_outs} on {earlier.as_of}; "
+            f"expected at most {bounds.max_opt_outs_lost:.0%} fewer",
         )
-    return [{"guard": guard, "problem": problem} for guard, problem in stopping.items()]

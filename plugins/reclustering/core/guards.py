@@ -1,0 +1,108 @@
+"""Guards: what must hold before something is published, how far it may differ, and who lets it pass.
+
+A guard looks and says what it found; nothing is published while one has something to say, unless a
+person has looked too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from reclustering.core.errors import TerminalError, TransientError
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a guard has to say: its name, and a sentence with what was found and what was expected."""
+
+    guard: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far a run may differ from what is expected of it. Shares go from 0 to 1.
+
+    docs/guards.md says what each is for, and on which stores the defaults were tried.
+
+    Attributes
+    ----------
+    max_sales_age, max_returns_age : int
+        Days from the newest sale, and from the newest return, to as_of.
+    min_recent : float
+        Rows of the last day, and of the last week, as a share of what is usual.
+    max_history_change : float
+        Rows, and money, of earlier days that have come or gone since the last published run.
+    max_undated : float
+        Rows without a date that is known.
+    max_quarantined : float
+        Customers left out for impossible features.
+    max_returners : float
+        Customers of label 0 who have returned something. 1 where label 0 means "returned least".
+    max_returners_change : float
+        By how much that share may differ from the last published run's.
+    max_groups_change : int
+        By how much the number of groups may differ from the last published run's by itself.
+    max_changed_cluster : float
+        Customers who have changed cluster since the last published run.
+    max_influence : float
+        What one customer, or a few far from all others, may make up of the variance of all.
+    max_list_change : float
+        Customers added to and gone from the list, of those on the last one.
+    max_opt_outs_lost : float
+        Opt-outs lost, of those there were. People opt out; few opt in.
+    """
+
+    max_sales_age: int = 1
+    max_returns_age: int = 7
+    min_recent: float = 0.6
+    max_history_change: float = 0.01
+    max_undated: float = 0.05
+    max_quarantined: float = 0.001
+    max_returners: float = 0.05
+    max_returners_change: float = 0.01
+    max_groups_change: int = 0
+    max_changed_cluster: float = 0.1
+    max_influence: float = 0.7
+    max_list_change: float = 0.25
+    max_opt_outs_lost: float = 0.25
+
+
+def enforce(
+    findings: Iterable[Finding],
+    *,
+    accept_change: bool,
+    as_of: date,
+    stopped: str,
+    error: type[TerminalError | TransientError] = TerminalError,
+) -> list[dict[str, str]]:
+    """Give what guards have said and a person has overridden, each as `guard` and `problem`.
+
+    Parameters
+    ----------
+    findings : iterable of Finding
+        What the guards say.
+    accept_change : bool
+        Whether a person lets it pass.
+    as_of : date
+        The day of the run.
+    stopped : str
+        What did not happen, as the start of a sentence.
+    error : type
+        What to raise.
+
+    Raises
+    ------
+    TerminalError, TransientError
+        With every problem, when there is one and no one lets it pass.
+    """
+    found = list(findings)
+    if found and not accept_change:
+        raise error(
+            f"{stopped}: {'; '.join(one.problem for one in found)}. If this is right, trigger a run with "
+            f"as_of={as_of} and accept_change=true; otherwise find out what has happened to the data "
+            "first. docs/guards.md says what each guard is for."
+        )
+    return [{"guard": one.guard, "problem": one.problem} for one in found]

@@ -1,0 +1,248 @@
+"""Whether the night's load has happened: how much the store holds, day by day, and how far it reaches.
+
+A clock says that it is four; it does not say that yesterday's sales are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from statistics import median
+from typing import Any
+
+from reclustering.core.guards import Bounds, Finding
+from reclustering.core.protocols import Session
+
+EVENTS = ("store_sales", "store_returns")
+"""The tables whose rows have a day."""
+
+FEWEST_IN_MONTH = 30
+"""Of fewer rows in a month, half can go without a fault."""
+
+WEEKS = 8
+"""What is usual is the median of this many earlier weeks."""
+
+FEWEST = 150
+"""Where fewer rows are usual, chance alone can make it a half of that."""
+
+WINDOWS = {1: "the day before", 7: "the week before", 28: "the four weeks before"}
+"""Days up to as_of that are compared with what is usual, and how people call them."""
+
+AMOUNT_SWING = 0.5
+"""Money swings more from day to day than rows do: it may fall this much lower."""
+
+
+@dataclass
+class Source:
+    """What one table holds by day: number of rows and sum of money; `undated` rows have no day."""
+
+    rows: dict[date, int] = field(default_factory=dict)
+    amounts: dict[date, float] = field(default_factory=dict)
+    undated: int = 0
+
+    @property
+    def last_day(self) -> date | None:
+        """The newest day, if any row has one."""
+        return max(self.rows, default=None)
+
+    @property
+    def total(self) -> int:
+        """All rows, dated or not."""
+        return sum(self.rows.values()) + self.undated
+
+
+@dataclass
+class Load:
+    """What the store held when a run read it.
+
+    Attributes
+    ----------
+    sources : dict of str to Source
+        By table, of `EVENTS`.
+    customers : int
+        Rows of `customer`.
+    """
+
+    sources: dict[str, Source]
+    customers: int
+
+    def summary(self) -> dict[str, Any]:
+        """Give what is kept of it, to compare later runs with: totals, and rows and money by month."""
+        return {
+            name: {
+                "rows": one.total,
+                "undated": one.undated,
+                "last_day": one.last_day.isoformat() if one.last_day else None,
+                "months": months(one),
+            }
+            for name, one in self.sources.items()
+        } | {"customer": {"rows": self.customers}}
+
+
+def read_load(session: Session, as_of: date) -> Load:
+    """Read what the store holds of the days before one."""
+    return collect(session.query("features/source_days", {"as_of": as_of}))
+
+
+def collect(rows: Iterable[Mapping[str, Any]]) -> Load:
+    """Collect the rows of `features/source_days.sql`."""
+    load = Load({name: Source() for name in EVENTS}, customers=0)
+    for row in rows:
+        day, n = row["day_date"], int(row["n"])
+        if row["source"] == "customer":
+            load.customers = n
+        elif day is None:
+            load.sources[row["source"]].undated += n
+        else:
+            load.sources[row["source"]].rows[day] = n
+            amount = float(row["amount"])
+            # NaN and infinity are for the customers' features to refuse.
+            load.sources[row["source"]].amounts[day] = amount if math.isfinite(amount) else 0.0
+    return load
+
+
+def months(source: Source, *, before: date | None = None) -> dict[str, list[float]]:
+    """Give rows and money of each month, of the days before one."""
+    found: dict[str, list[float]] = {}
+    for day, n in sorted(source.rows.items()):
+        if before is None or day < before:
+            month = found.setdefault(f"{day:%Y-%m}", [0, 0.0])
+            month[0] += n
+            month[1] += source.amounts[day]
+    return {name: [n, round(amount, 2)] for name, (n, amount) in found.items()}
+
+
+def judge_load(
+    load: Load, as_of: date, previous: Mapping[str, Any] | None, bounds: Bounds
+) -> Iterator[Finding]:
+    """Say what speaks against this being the whole of the store's data.
+
+    Parameters
+    ----------
+    load : Load
+        What the store holds.
+    as_of : date
+        The day of the run.
+    previous : mapping or None
+        `as_of` (ISO) and `baseline` (with a `Load.summary` as `load`) of the last published run.
+    bounds : Bounds
+        How far it may differ.
+    """
+    ages = {"store_sales": bounds.max_sales_age, "store_returns": bounds.max_returns_age}
+    for name, source in load.sources.items():
+        yield from _guard_dates(name, source, bounds)
+        yield from _guard_age(name, source, as_of, ages[name])
+        yield from _guard_recent(name, source, as_of, bounds)
+    if previous and "load" in previous["baseline"]:
+        then_day = date.fromisoformat(previous["as_of"])
+        yield from _guard_history(load, previous["baseline"]["load"], then_day, bounds)
+
+
+def _guard_dates(name: str, source: Source, bounds: Bounds) -> Iterator[Finding]:
+    most = _allowed(source.total, bounds.max_undated)
+    if source.undated > most:
+        yield Finding(
+            "dates",
+            f"{source.undated:,} of {source.total:,} rows of dbo.{name} have no date, or one that is not in "
+            f"dbo.date_dim; expected at most {most:,.0f}",
+        )
+    if source.rows and not any(source.amounts.values()):
+        yield Finding(
+            "amounts", f"all money in dbo.{name} is 0 in {source.total:,} rows; expected amounts"
+        )
+
+
+def _guard_age(name: str, source: Source, as_of: date, most: int) -> Iterator[Finding]:
+    days = (as_of - (source.last_day or date.min)).days
+    if days > most:
+        found = (
+            f"the newest row of dbo.{name} is of {source.last_day}, {days} days before {as_of}"
+            if source.last_day
+            else f"dbo.{name} has no row with a date before {as_of}"
+        )
+        yield Finding("age", f"{found}; expected one of at most {most} days before")
+
+
+def _guard_recent(name: str, source: Source, as_of: date, bounds: Bounds) -> Iterator[Finding]:
+    measures = (
+        (source.rows, bounds.min_recent, "rows"),
+        (source.amounts, bounds.min_recent * AMOUNT_SWING, "money"),
+    )
+    for days, what in WINDOWS.items():
+        if _usual(source.rows, as_of, days) < FEWEST:
+            continue
+        for values, share, unit in measures:
+            found, usual = _window(values, as_of, days), _usual(values, as_of, days)
+            if found < share * usual:
+                yield Finding(
+                    "recent",
+                    f"dbo.{name} has {found:,.0f} {unit} of {what} {as_of}, and {usual:,.0f} as a rule "
+                    f"({WEEKS} weeks' median); expected at least {share:.0%} of that",
+                )
+                return
+
+
+def _window(values: Mapping[date, float], end: date, days: int) -> float:
+    return sum(values.get(end - timedelta(days=n), 0) for n in range(1, days + 1))
+
+
+def _usual(values: Mapping[date, float], end: date, days: int) -> float:
+    weeks = range(1, WEEKS + 1)
+    return median(_window(values, end - timedelta(weeks=week), days) for week in weeks)
+
+
+def _guard_history(
+    load: Load, then: Mapping[str, Any], then_day: date, bounds: Bounds
+) -> Iterator[Finding]:
+    share = bounds.max_history_change
+    for name, source in load.sources.items():
+        now = months(source, before=then_day)
+        yield from _compare_months(name, then[name]["months"], now, then_day, share)
+    then_customers = then["customer"]["rows"]
+    if load.customers < then_customers - _allowed(then_customers, share):
+        yield Finding(
+            "history",
+            f"dbo.customer has {load.customers:,} rows and had {then_customers:,} on {then_day}; "
+            f"expected at most {_allowed(then_customers, share):,.0f} fewer",
+        )
+
+
+def _compare_months(
+    name: str,
+    then: Mapping[str, list[float]],
+    now: Mapping[str, list[float]],
+    then_day: date,
+    share: float,
+) -> Iterator[Finding]:
+    rows = sum(n for n, _ in then.values())
+    for unit, position in (("rows", 0), ("money", 1)):
+        total = sum(values[position] for values in then.values())
+        moved = {
+            month: now.get(month, [0, 0.0])[position] - then.get(month, [0, 0.0])[position]
+            for month in then.keys() | now.keys()
+        }
+        # In a small store a late row is a large share.
+        allowed = _allowed(rows, share) * total / rows if rows else 0
+        changed = sum(map(abs, moved.values()))
+        lost = [
+            month
+            for month, values in then.items()
+            if values[0] >= FEWEST_IN_MONTH and moved[month] < -values[position] / 2
+        ]
+        if changed > allowed or lost:
+            month = min(lost) if lost else max(moved, key=lambda one: abs(moved[one]))
+            was, found = (one.get(month, [0, 0.0])[position] for one in (then, now))
+            yield Finding(
+                "history",
+                f"dbo.{name} has other {unit} of the days before {then_day} than the run of that day saw: "
+                f"{changed:,.0f} of {total:,.0f} came or went, expected at most {allowed:,.0f} (in {month} "
+                f"there are {found:,.0f}, and were {was:,.0f})",
+            )
+            return
+
+
+def _allowed(rows: float, share: float) -> float:
+    """Give how many rows a share is, and what chance adds to it in a small store."""
+    return share * rows + math.sqrt(rows)

@@ -1,0 +1,113 @@
+"""A wrong list never goes out: the whole DAG, on a store in which something went wrong overnight."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import duckdb
+import pytest
+
+from quickstart.sample_days import yesterday
+from quickstart.sample_store import day_key
+
+
+@pytest.fixture
+def night(run_dag, warehouse_file, outbox):
+    """A store whose list of yesterday is published; runs today's after a change of the store."""
+    first = run_dag(as_of=yesterday().isoformat(), delivery="hold")
+    assert first.state == "success", first.failure
+
+    def run(statement, **params):
+        with duckdb.connect(str(warehouse_file)) as connection:
+            connection.execute(statement)
+        outcome = run_dag(**params)
+        with duckdb.connect(str(warehouse_file)) as connection:
+            published = connection.execute("SELECT max(as_of) FROM dbo.clustering_runs").fetchall()
+        return outcome, published[0][0], list(outbox.glob("*.eml"))
+
+    return run
+
+
+def test_one_bad_record_is_named_and_nothing_is_published_or_mailed(night):
+    sale = (
+        "SELECT ss_customer_sk, min(ss_ticket_number) FROM dbo.store_sales JOIN dbo.store_returns"
+    )
+    sale += " ON ss_customer_sk = sr_customer_sk GROUP BY 1 HAVING count(*) = 1 ORDER BY 1 LIMIT 1"
+    outcome, published, mails = night(
+        f"UPDATE dbo.store_sales SET ss_net_paid = 0.01 FROM ({sale}) AS hit(sk, ticket)"
+        " WHERE ss_customer_sk = sk"
+    )
+    assert outcome.state == "failed"
+    assert "1 of 37,336 customers make up 100.0%" in outcome.failure
+    assert "of the variance of all (customer " in outcome.failure
+    assert "accept_change=true" in outcome.failure
+    assert (published, mails) == (yesterday(), [])
+    assert (outcome.folder / "clusters.png").exists(), "for a person to look at"
+    clusters = json.loads((outcome.folder / "clusters.json").read_text())
+    assert clusters["clusters"][0]["size"] == 31_675, "nor would it have moved label 0"
+
+
+def test_a_label_0_that_takes_in_returners_is_not_published(night):
+    outcome, published, mails = night("SELECT 1", k=1)
+    assert outcome.state == "failed"
+    assert (
+        "5,661 of the 37,336 customers of label 0 (15.2%) have returned something"
+        in outcome.failure
+    )
+    assert (published, mails) == (yesterday(), [])
+
+
+def test_a_stopped_fit_is_not_what_the_next_run_is_compared_with(night):
+    night("SELECT 1", k=1)
+    outcome, _, mails = night("SELECT 1")
+    assert outcome.state == "success", outcome.failure
+    clusters = json.loads((outcome.folder / "clusters.json").read_text())
+    assert clusters["continuity"]["previous"]["as_of"] == yesterday().isoformat()
+    assert clusters["continuity"]["changed"] == 0
+    assert len(mails) == 1
+
+
+def test_a_person_can_let_it_pass_and_the_list_says_so(night):
+    outcome, published, mails = night("SELECT 1", k=1, accept_change=True)
+    assert outcome.state == "success", outcome.failure
+    assert published > yesterday()
+    built = json.loads((outcome.folder / "target_list.json").read_text())
+    assert {one["guard"] for one in built["overrides"]} == {"returners", "changed_cluster"}
+    assert b"15.2%" in mails[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            "DELETE FROM dbo.store_sales WHERE ss_sold_date_sk = {last}",
+            "the newest row of dbo.store_sales is of {before}, 2 days before",
+        ),
+        (
+            "DELETE FROM dbo.store_returns WHERE sr_ticket_number % 5 < 2",
+            "dbo.store_returns has other rows of the days before {last_day}",
+        ),
+    ],
+    ids=["last day", "40 % of returns"],
+)
+def test_a_load_that_is_not_whole_stops_the_run_and_may_come_later(change, says, night):
+    days = {"last": day_key(yesterday()), "last_day": yesterday()}
+    days["before"] = yesterday() - timedelta(days=1)
+    outcome, published, mails = night(change.format(**days))
+    assert outcome.state == "failed"
+    assert outcome.failure.startswith("The night's load is not there, or not whole")
+    assert says.format(**days) in outcome.failure
+    assert (published, mails) == (yesterday(), [])
+
+
+def test_a_day_that_is_over_is_not_waited_for(run_dag, warehouse_file):
+    day = yesterday() - timedelta(days=3)
+    with duckdb.connect(str(warehouse_file)) as connection:
+        connection.execute(
+            f"DELETE FROM dbo.store_sales WHERE ss_sold_date_sk = {day_key(day) - 1}"
+        )
+    outcome = run_dag(as_of=day.isoformat())
+    assert outcome.failure.startswith(
+        "The store does not hold what it should: the newest row of dbo"
+    )
