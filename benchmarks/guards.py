@@ -8,6 +8,7 @@ taken for a customer who returned nothing (label 0) who is not in the healthy st
 # ruff: noqa: S608
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -203,6 +204,7 @@ def main() -> None:
 @patch("reclustering.clustering.plots.write_clusters_plot", lambda *_: None)
 def _run_store(store: Store) -> tuple[list[Outcome], dict[str, list[tuple[Outcome, int]]]]:
     """Run a store through its nights; give each night's outcome, and those of the corrupted copies."""
+    logging.disable()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         file = folder / "store.duckdb"
@@ -255,6 +257,7 @@ def _corrupt(
     for name, statements in corruptions().items():
         shutil.copyfile(healthy, file)
         with duckdb.connect(str(file)) as connection:
+            connection.execute("SET enable_progress_bar = false")
             connection.execute(statements.format(night=day_key(night)))
             hit = _hit(connection)
         outcome = _run_night(folder / "trial", store, night, publish=False)

@@ -9,9 +9,19 @@ import pytest
 from reclustering.clustering.continuity import compare_with_previous
 
 
-def write(path, labels):
-    columns = [pa.array(list(labels), pa.int64()), pa.array(list(labels.values()), pa.uint8())]
-    pq.write_table(pa.table(columns, names=["customer", "label"]), path)
+def write(path, labels, returned=()):
+    """Both what a run leaves and what is read back of one; `returned` are the customers who have."""
+    some = [int(customer in returned) for customer in labels]
+    ratios = dict.fromkeys(
+        ("orderRatio", "itemsRatio", "monetaryRatio"), pa.array(some, pa.float64())
+    )
+    table = {
+        "customer": pa.array(list(labels), pa.int64()),
+        "label": pa.array(list(labels.values()), pa.uint8()),
+        "returned": pa.array(some, pa.uint8()),
+        "frequency": pa.array(some, pa.int64()),
+    }
+    pq.write_table(pa.table(table | ratios), path)
     return path
 
 
@@ -26,8 +36,10 @@ def clusters(*frequencies):
 @pytest.fixture
 def compared(tmp_path):
     """Customers 1 to 3 were in 0, 4 to 7 in 1; now 1 to 3 and 4 are in 1, 5 to 6 in 2, 8 in 0."""
-    before = write(tmp_path / "before.parquet", {1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1, 7: 1})
-    now = write(tmp_path / "now.parquet", {1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 2, 8: 0})
+    before = {1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1, 7: 1}
+    before = write(tmp_path / "before.parquet", before, returned=(4, 5, 6, 7))
+    now = {1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 2, 8: 0}
+    now = write(tmp_path / "now.parquet", now, returned=(1, 4, 6))
     previous = {"as_of": "2003-01-01", "run_id": "r", "k": 2, "clusters": clusters(0, 3)}
     result = compare_with_previous(
         {"k": 3, "clusters": clusters(0, 0.5, 4)}, now, previous | {"labels": before}
@@ -62,6 +74,11 @@ def test_changed_is_relative_to_the_counterpart(compared):
         "Against 2003-01-01: k changed from 2 to 3; 1 of 6 customers of both runs (16.7%) changed "
         "cluster; 1 are new, 1 are gone."
     )
+
+
+def test_customers_whose_returns_are_gone_are_counted(compared):
+    """Of 4, 5 and 6, who had returned something and are still there, 5 now never has."""
+    assert (compared["returned"], compared["forgotten"]) == (3, 1)
 
 
 def test_the_first_run_says_so(tmp_path):

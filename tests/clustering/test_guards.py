@@ -31,13 +31,17 @@ def fit(returners: int = 0, far: tuple[dict[str, Any], ...] = ()) -> dict[str, A
     }
 
 
-def after(clusters: dict[str, Any], changed: int = 0, **baseline: Any) -> dict[str, Any]:
+def after(
+    clusters: dict[str, Any], changed: int = 0, forgotten: int = 0, **baseline: Any
+) -> dict[str, Any]:
     """The fit, after a run of the day before."""
     before = {"groups": 3, "returners": 0.0, "far": []} | baseline
     return copy.deepcopy(clusters) | {
         "continuity": {
             "previous": {"as_of": "2024-05-31", "baseline": before},
             "changed": changed,
+            "returned": 200,
+            "forgotten": forgotten,
             "in_both": 1_000,
             "changed_share": changed / 1_000,
         }
@@ -122,6 +126,17 @@ def test_customers_do_not_change_cluster_overnight(changed: int, stops: bool) ->
         assert problems == [
             "132 of 1,000 customers (13.2%) have changed cluster since 2024-05-31; expected at most 131.6"
         ]
+
+
+@pytest.mark.parametrize(("forgotten", "stops"), [(2, False), (3, True)])
+def test_what_was_returned_stays_returned(forgotten: int, stops: bool) -> None:
+    problems = said(after(fit(), forgotten=forgotten))
+    assert bool(problems) is stops
+    if stops:
+        assert problems[0].startswith(
+            "3 of 200 customers who had returned something on 2024-05-31 now never have; expected at most "
+            "2.0."
+        )
 
 
 def test_a_run_older_than_the_baseline_is_compared_by_its_labels_alone() -> None:

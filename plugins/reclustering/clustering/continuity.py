@@ -19,7 +19,15 @@ ABSENT = -1
 """In place of a label: the customer was not there."""
 
 MIGRATION = """
-SELECT coalesce(before.label, -1) AS previous, coalesce(now.label, -1) AS label, count(*) AS customers
+SELECT
+    coalesce(before.label, -1) AS previous,
+    coalesce(now.label, -1) AS label,
+    count(*) AS customers,
+    count(*) FILTER (before.returned = 1 AND now.customer IS NOT NULL) AS returned,
+    count(*) FILTER (
+        before.returned = 1 AND now.frequency = 0
+        AND now."orderRatio" = 0 AND now."itemsRatio" = 0 AND now."monetaryRatio" = 0
+    ) AS forgotten
 FROM read_parquet($previous) AS before
 FULL JOIN read_parquet($labels) AS now USING (customer)
 GROUP BY ALL
@@ -39,7 +47,7 @@ def compare_with_previous(
         This run's labels.parquet.
     previous : dict or None
         ``as_of``, ``run_id``, ``k``, ``clusters`` (each with label, size and centroid) and ``labels``
-        (a Parquet file: customer int64, label uint8) of the last published run; None if there is
+        (a Parquet file with `PREVIOUS_LABELS_SCHEMA`) of the last published run; None if there is
         none.
 
     Returns
@@ -49,8 +57,9 @@ def compare_with_previous(
         previous label, down, and label, across), ``joined`` and ``left`` (customers by label and
         by previous label), ``pairs`` (clusters that are each other's counterpart, with the shift
         of the centroid in the features' own units), ``changed`` (customers of both runs that are
-        not in the counterpart of their previous cluster) and ``relabelled`` (customers of both runs
-        whose label is another number).
+        not in the counterpart of their previous cluster), ``relabelled`` (customers of both runs
+        whose label is another number), ``returned`` (customers of both runs who had returned
+        something) and ``forgotten`` (how many of those now have not).
 
     Notes
     -----
@@ -63,7 +72,8 @@ def compare_with_previous(
             "first_run": True,
             "summary": "First run: nothing was published before, so there is nothing to compare.",
         }
-    table = _migration(previous["labels"], labels, previous["k"], clusters["k"])
+    counts = _counts(previous["labels"], labels)
+    table = _migration(counts, previous["k"], clusters["k"])
     stayed = table.iloc[:-1, :-1].to_numpy()
     pairs = _pairs(table, stayed)
     total = int(stayed.sum())
@@ -75,6 +85,8 @@ def compare_with_previous(
         "in_both": total,
         "changed": changed,
         "changed_share": changed / total if total else 0.0,
+        "returned": int(counts["returned"].sum()),
+        "forgotten": int(counts["forgotten"].sum()),
         "relabelled": total - int(np.trace(stayed)),
         "joined": table.iloc[-1, :-1].tolist(),
         "left": table.iloc[:-1, -1].tolist(),
@@ -90,17 +102,18 @@ def compare_with_previous(
     return result | {"summary": _summary(result)}
 
 
-def _migration(previous: Path, labels: Path, previous_k: int, k: int) -> pd.DataFrame:
-    """Count customers by previous label, down, and label, across; `ABSENT` comes last."""
+def _counts(previous: Path, labels: Path) -> pd.DataFrame:
     with duckdb.connect() as con:
         con.execute(f"SET memory_limit = '{MEMORY}'")
         con.execute(f"SET temp_directory = '{tempfile.gettempdir()}'")
-        found = con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).df()
-    counts = found.pivot_table("customers", "previous", "label", aggfunc="sum")
+        return con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).df()
+
+
+def _migration(counts: pd.DataFrame, previous_k: int, k: int) -> pd.DataFrame:
+    """Count customers by previous label, down, and label, across; `ABSENT` comes last."""
+    table = counts.pivot_table("customers", "previous", "label", aggfunc="sum")
     return (
-        counts.reindex(
-            index=[*range(previous_k), ABSENT], columns=[*range(k), ABSENT], fill_value=0
-        )
+        table.reindex(index=[*range(previous_k), ABSENT], columns=[*range(k), ABSENT], fill_value=0)
         .fillna(0)
         .astype(int)
     )

@@ -56,6 +56,7 @@ def judge_fit(clusters: dict[str, Any], elbow: dict[str, Any], bounds: Bounds) -
     if baseline:
         yield from _guard_groups(elbow, baseline, previous["as_of"], bounds)
     if previous:
+        yield from _guard_history(continuity, bounds)
         yield from _guard_changed(continuity, bounds)
 
 
@@ -123,6 +124,19 @@ def _guard_groups(
             "groups",
             f"there are {elbow['groups']} groups and were {baseline['groups']} on {previous_as_of}, so "
             f"labels mean something else ({elbow['reason'].rstrip('.')})",
+        )
+
+
+def _guard_history(continuity: dict[str, Any], bounds: Bounds) -> Iterator[Finding]:
+    """Find that customers have returned nothing who had: what happened once does not unhappen."""
+    forgotten, returned = continuity["forgotten"], continuity["returned"]
+    if forgotten > bounds.max_history_change * returned:
+        yield Finding(
+            "history",
+            f"{forgotten:,} of {returned:,} customers who had returned something on "
+            f"{continuity['previous']['as_of']} now never have; expected at most "
+            f"{bounds.max_history_change * returned:,.1f}. Rows of dbo.store_returns are gone, or are of "
+            "others",
         )
 
 

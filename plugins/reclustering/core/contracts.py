@@ -37,8 +37,11 @@ the same sales. Rows are sorted by `customer`; a customer without a dated order 
 LABELS_SCHEMA = FEATURES_SCHEMA.append(pa.field("label", pa.uint8(), nullable=False))
 """Schema of `labels.parquet`: the rows of `features.parquet`, each with its label."""
 
-PREVIOUS_LABELS_SCHEMA = pa.schema([("customer", pa.int64()), ("label", pa.uint8())])
-"""The labels of a published run, as they are read back to see who changed cluster."""
+PREVIOUS_LABELS_SCHEMA = pa.schema(
+    [("customer", pa.int64()), ("label", pa.uint8()), ("returned", pa.uint8())]
+)
+"""The labels of a published run, as they are read back to see who changed cluster; `returned` is 1 for
+customers who had returned anything."""
 
 TARGET_LIST = "target_list.csv"
 """Name of the file with names and addresses, the only one."""

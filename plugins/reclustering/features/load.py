@@ -6,7 +6,7 @@ A clock says that it is four; it does not say that yesterday's sales are there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from statistics import median
@@ -18,17 +18,17 @@ from reclustering.core.protocols import Session
 EVENTS = ("store_sales", "store_returns")
 """The tables whose rows have a day."""
 
-FEWEST_IN_MONTH = 30
-"""Of fewer rows in a month, half can go without a fault."""
-
 WEEKS = 8
 """What is usual is the median of this many earlier weeks."""
 
-FEWEST = 150
-"""Where fewer rows are usual, chance alone can make it a half of that."""
+WINDOWS = (1, 2, 4, 7, 28)
+"""Days up to as_of that are compared with what is usual."""
 
-WINDOWS = {1: "the day before", 7: "the week before", 28: "the four weeks before"}
-"""Days up to as_of that are compared with what is usual, and how people call them."""
+CHANCE = 6
+"""Square roots of the usual rows that they may be fewer by chance. Rows come several to an order."""
+
+NOTHING = (0, 0.0)
+"""Rows and money of a month that is not there."""
 
 AMOUNT_SWING = 0.5
 """Money swings more from day to day than rows do: it may fall this much lower."""
@@ -166,20 +166,19 @@ def _guard_age(name: str, source: Source, as_of: date, most: int) -> Iterator[Fi
 
 
 def _guard_recent(name: str, source: Source, as_of: date, bounds: Bounds) -> Iterator[Finding]:
-    measures = (
-        (source.rows, bounds.min_recent, "rows"),
-        (source.amounts, bounds.min_recent * AMOUNT_SWING, "money"),
-    )
-    for days, what in WINDOWS.items():
-        if _usual(source.rows, as_of, days) < FEWEST:
-            continue
-        for values, share, unit in measures:
+    measures = ((source.rows, 1.0, "rows"), (source.amounts, AMOUNT_SWING, "money"))
+    for days in WINDOWS:
+        usual_rows = _usual(source.rows, as_of, days)
+        chance = 1 - CHANCE / math.sqrt(usual_rows) if usual_rows else 0
+        for values, swing, unit in measures:
             found, usual = _window(values, as_of, days), _usual(values, as_of, days)
-            if found < share * usual:
+            least = min(bounds.min_recent, chance) * swing * usual
+            if found < least:
+                before = "day" if days == 1 else f"{days} days"
                 yield Finding(
                     "recent",
-                    f"dbo.{name} has {found:,.0f} {unit} of {what} {as_of}, and {usual:,.0f} as a rule "
-                    f"({WEEKS} weeks' median); expected at least {share:.0%} of that",
+                    f"dbo.{name} has {found:,.0f} {unit} of the {before} before {as_of}, and {usual:,.0f} as "
+                    f"a rule ({WEEKS} weeks' median); expected at least {least:,.0f}",
                 )
                 return
 
@@ -201,18 +200,18 @@ def _guard_history(
         now = months(source, before=then_day)
         yield from _compare_months(name, then[name]["months"], now, then_day, share)
     then_customers = then["customer"]["rows"]
-    if load.customers < then_customers - _allowed(then_customers, share):
+    if load.customers < then_customers * (1 - share):
         yield Finding(
             "history",
             f"dbo.customer has {load.customers:,} rows and had {then_customers:,} on {then_day}; "
-            f"expected at most {_allowed(then_customers, share):,.0f} fewer",
+            f"expected at most {then_customers * share:,.0f} fewer",
         )
 
 
 def _compare_months(
     name: str,
-    then: Mapping[str, list[float]],
-    now: Mapping[str, list[float]],
+    then: Mapping[str, Sequence[float]],
+    now: Mapping[str, Sequence[float]],
     then_day: date,
     share: float,
 ) -> Iterator[Finding]:
@@ -220,25 +219,22 @@ def _compare_months(
     for unit, position in (("rows", 0), ("money", 1)):
         total = sum(values[position] for values in then.values())
         moved = {
-            month: now.get(month, [0, 0.0])[position] - then.get(month, [0, 0.0])[position]
+            month: now.get(month, NOTHING)[position] - then.get(month, NOTHING)[position]
             for month in then.keys() | now.keys()
         }
-        # In a small store a late row is a large share.
-        allowed = _allowed(rows, share) * total / rows if rows else 0
-        changed = sum(map(abs, moved.values()))
-        lost = [
-            month
-            for month, values in then.items()
-            if values[0] >= FEWEST_IN_MONTH and moved[month] < -values[position] / 2
-        ]
-        if changed > allowed or lost:
-            month = min(lost) if lost else max(moved, key=lambda one: abs(moved[one]))
-            was, found = (one.get(month, [0, 0.0])[position] for one in (then, now))
+        gone = -sum(change for change in moved.values() if change < 0)
+        come = sum(change for change in moved.values() if change > 0)
+        # Rows come late, in a small store by chance; what was there does not go by chance.
+        most_gone = share * total
+        most_come = _allowed(rows, share) * total / rows if rows else math.inf
+        if gone > most_gone or come > most_come:
+            month = max(moved, key=lambda one: abs(moved[one]))
+            was, found = (one.get(month, NOTHING)[position] for one in (then, now))
             yield Finding(
                 "history",
-                f"dbo.{name} has other {unit} of the days before {then_day} than the run of that day saw: "
-                f"{changed:,.0f} of {total:,.0f} came or went, expected at most {allowed:,.0f} (in {month} "
-                f"there are {found:,.0f}, and were {was:,.0f})",
+                f"dbo.{name} has other {unit} of the days before {then_day} than the run of that day saw: of "
+                f"{total:,.0f} {gone:,.0f} are gone (expected at most {most_gone:,.0f}) and {come:,.0f} have "
+                f"come (at most {most_come:,.0f}); in {month} there are {found:,.0f} and were {was:,.0f}",
             )
             return
 
