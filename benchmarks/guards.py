@@ -50,7 +50,7 @@ class Store:
     name: str
     statements: str = ""
     every: int = 7
-    bounds: dict[str, float] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=Bounds)
 
 
 STORES = (
@@ -70,7 +70,7 @@ STORES = (
         f"CREATE TEMP TABLE gone AS FROM ({RETURNERS}) AS t(sk) WHERE sk % 20 <> 0;"
         "DELETE FROM dbo.store_sales WHERE ss_customer_sk IN (FROM gone);"
         "DELETE FROM dbo.store_returns WHERE sr_customer_sk IN (FROM gone)",
-        bounds={"max_returns_age": 60},
+        bounds=Bounds(max_returns_age=60),
     ),
     Store(
         "50 customers",
@@ -80,7 +80,7 @@ STORES = (
         f" (FROM sellers AS t(sk) WHERE sk NOT IN ({RETURNERS}) ORDER BY hash(sk) LIMIT 40);"
         "DELETE FROM dbo.store_sales WHERE ss_customer_sk NOT IN (FROM kept);"
         "DELETE FROM dbo.store_returns WHERE sr_customer_sk NOT IN (FROM kept)",
-        bounds={"max_sales_age": 365, "max_returns_age": 730},
+        bounds=Bounds(max_sales_age=365, max_returns_age=730),
     ),
 )
 
@@ -193,10 +193,10 @@ def main() -> None:
         for name, outcomes in corrupted.items():
             tried[name] += outcomes
     for name, outcomes in tried.items():
-        stopped = sum(bool(one.guards) for one, _ in outcomes)
+        caught = sum(bool(one.guards) for one, _ in outcomes)
         missed = sorted(wrong for one, wrong in outcomes if not one.guards and wrong)
-        harmless = len(outcomes) - stopped - len(missed)
-        print(f"| {name} | {len(outcomes)} | {stopped} | {harmless} | {missed or '-'} |")
+        harmless = len(outcomes) - caught - len(missed)
+        print(f"| {name} | {len(outcomes)} | {caught} | {harmless} | {missed or '-'} |")
 
 
 # Drawing would be half of the time.
@@ -282,13 +282,12 @@ def _run_night(artifacts: Path, store: Store, night: date, *, publish: bool = Tr
     from reclustering.warehouse import connect
 
     run, warehouse = Run(night, "night", UPath(artifacts)), connect()
-    judged = {"bounds": Bounds(**store.bounds), "accept_change": True}
     settings = {"scaling": "none", "outliers": "keep"}
     try:
-        steps.extract_features(warehouse, run, today=night, **judged)
+        steps.extract_features(warehouse, run, bounds=store.bounds, accept_change=True, today=night)
         steps.choose_k(warehouse, run, k=None, k_max=19, patience=PATIENCE, **settings)
         steps.fit_clusters(warehouse, run, **settings)
-        steps.check_fit(run, label=0, **judged)
+        steps.check_fit(run, label=0, bounds=store.bounds, accept_change=True)
     except (TerminalError, TransientError):
         return Outcome(["refused"])
     said = [
