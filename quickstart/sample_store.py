@@ -400,7 +400,7 @@ def _suppressions(rng: np.random.Generator, customers: pa.Table) -> pa.Table:
     chosen = customers.take(rng.choice(customers.num_rows, 400, replace=False))
     by_customer = np.arange(400) < 200
     address = pd.Series(chosen["c_email_address"].to_pandas()).str.strip().str.upper()
-    by_address = ~by_customer & address.notna().to_numpy() & (address != "").to_numpy()
+    by_address = ~by_customer & address.str.fullmatch(r"[^@ ]+@[^@ ]+", na=False).to_numpy()
     kept = by_customer | by_address
     return pa.table(
         {

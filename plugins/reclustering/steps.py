@@ -246,6 +246,7 @@ def build_target_list(
         "excluded": chosen.excluded,
         "returned": chosen.returned,
         "opt_outs": opted_out.rows,
+        "opt_outs_unknown": opted_out.unknown,
         "previous": change,
         "overrides": [
             *read_json(run.path("features.json"))["overrides"],

@@ -1,15 +1,34 @@
-"""E-mail addresses: which are valid, and which two are the same mailbox."""
+"""E-mail addresses: which are valid, which two are the same mailbox, and those in what people write."""
 
 from __future__ import annotations
 
+import html
+import re
+import unicodedata
+from urllib.parse import unquote
+
 from email_validator import EmailNotValidError, validate_email
+
+_ADDRESS = re.compile(
+    r"""
+    (?P<local> "[^"@]+" | [^\s@<>()\[\]{},;:"|\\“”«»]+ )
+    \s* @ \s*
+    (?P<domain> [^\W_](?:[^\W_]|-)*(?<!-) (?: \.[^\W_](?:[^\W_]|-)*(?<!-) )+ )
+    """,
+    re.VERBOSE,
+)
+"""One address in a text. What may not be in it ends it: blanks, brackets, commas, colons, quotes."""
+
+_AROUND = "'`‘’´/*=_."  # noqa: RUF001
+"""What people and exports put before an address without a blank between."""
+
+
+_UNSEEN = ("Cc", "Cf")
+"""Unicode's categories of control and format characters: zero-width blanks, byte order marks."""
 
 
 def address_key(address: str) -> str:
-    """Give the form in which two spellings of one address are equal: no case, no blanks around it.
-
-    What is no valid address is a key of its own, so that an opt-out with a slip in it does no harm.
-    """
+    """Give the form in which two spellings of one address are equal: no case, no blanks around it."""
     stripped = address.strip()
     # Validation changes nothing else about such an address, and it takes a hundred times as long.
     if stripped.isascii() and "xn--" not in stripped.lower():
@@ -23,3 +42,45 @@ def normalised(address: str) -> str | None:
         return validate_email(address, check_deliverability=False).normalized
     except EmailNotValidError:
         return None
+
+
+def find_addresses(text: str) -> frozenset[str] | None:
+    """Read the addresses out of what somebody wrote where addresses belong.
+
+    A name before it, brackets, a `mailto:`, separators, quotes and invisible characters are no part of
+    an address. What could belong to one is read both ways: it is better to write to one person too few.
+
+    Parameters
+    ----------
+    text : str
+        Such as `Ann Lee <ann@example.com>; mailto:bob@example.com`.
+
+    Returns
+    -------
+    frozenset of str or None
+        Keys (see `address_key`). None if something in the text is no address, though it should be one.
+    """
+    readings = [_plain(text)]
+    if "&" in text:
+        readings.append(_plain(html.unescape(text)))
+    if "%" in text:
+        readings.append(_plain(unquote(text)))
+    found: set[str] = set()
+    understood = False
+    for reading in readings:
+        rest = _ADDRESS.sub(" ", reading)
+        understood |= "@" not in rest and rest != reading
+        for match in _ADDRESS.finditer(reading):
+            local, domain = match["local"], match["domain"]
+            found |= {
+                address_key(f"{one}@{domain}") for one in (local, local.lstrip(_AROUND)) if one
+            }
+    return frozenset(found) if understood else None
+
+
+def _plain(text: str) -> str:
+    """Leave out what nobody sees, and write wide forms like the ordinary ones."""
+    if text.isascii() and text.isprintable():
+        return text
+    wide = unicodedata.normalize("NFKC", text)
+    return "".join(one for one in wide if one.isspace() or unicodedata.category(one) not in _UNSEEN)

@@ -107,7 +107,7 @@ def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> Targ
             result.excluded["no_address"] += 1
         elif address is None:
             result.excluded["malformed"] += 1
-        elif candidate.customer in opt_outs.customers or address.lower() in opt_outs.addresses:
+        elif opt_outs.cover(candidate.customer, address):
             result.excluded["suppressed"] += 1
         else:
             entry = candidate._replace(email=address)

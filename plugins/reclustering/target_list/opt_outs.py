@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.protocols import Warehouse
-from reclustering.target_list.addresses import address_key
+from reclustering.target_list.addresses import address_key, find_addresses
+
+MOST_NAMED = 20
+"""Rows that a message names."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,18 @@ class OptOuts:
     addresses : frozenset of str
         Keys (see `address_key`) of the addresses that are named, and of the named customers' own:
         a mailbox that two customers share belongs to the one who opted out, too.
+    unknown : int
+        Opt-outs by a key that no customer has.
     """
 
     rows: int
     customers: frozenset[int]
     addresses: frozenset[str]
+    unknown: int = 0
+
+    def cover(self, customer: int, address: str) -> bool:
+        """Tell whether a customer, or the mailbox with this address, has opted out."""
+        return customer in self.customers or address_key(address) in self.addresses
 
 
 def load_opt_outs(warehouse: Warehouse) -> OptOuts:
@@ -39,26 +49,57 @@ def load_opt_outs(warehouse: Warehouse) -> OptOuts:
     ------
     TransientError, TerminalError
         When that cannot be read: without it there is no list.
+    BadInputError
+        When an opt-out names nobody who could be recognised.
     """
     try:
         with warehouse.read() as session:
             return read_opt_outs(session.stream("target_list/opt_outs"))
+    except BadInputError:
+        raise
     except (TransientError, TerminalError) as error:
         raise type(error)(
-            f"The target list was not built, for dbo.email_suppressions could not be read: {error} "
+            f"No list is built or mailed, for dbo.email_suppressions could not be read: {error} "
             "No parameter overrides this. Make the table readable to the pipeline's login; if "
             "nobody has opted out, an empty table says so."
         ) from error
 
 
 def read_opt_outs(batches: Iterable[pa.RecordBatch]) -> OptOuts:
-    """Collect the rows of `opt_outs.sql`."""
-    rows = 0
+    """Collect the rows of `opt_outs.sql`.
+
+    Raises
+    ------
+    BadInputError
+        When an opt-out names no customer, and what it has for an address is none; by its row.
+    """
+    rows = unknown = 0
     customers: set[int] = set()
     addresses: set[str] = set()
+    unreadable: list[int] = []
     for batch in batches:
         rows += batch.num_rows
-        customers.update(batch["customer"].drop_null().to_pylist())
-        for name in ("email", "own_email"):
-            addresses.update(map(address_key, batch[name].drop_null().to_pylist()))
-    return OptOuts(rows, frozenset(customers), frozenset(addresses - {""}))
+        for row in batch.to_pylist():
+            customer, text, own = row["customer"], row["email"] or "", row["own_email"] or ""
+            named = find_addresses(text)
+            addresses |= (named or set()) | (find_addresses(own) or {address_key(own)})
+            if customer is not None:
+                customers.add(customer)
+                unknown += row["known"] is None
+            # Beside a customer's key, words such as "unknown" do no harm.
+            if named is None and ("@" in text or customer is None):
+                unreadable.append(row["row_number"])
+    if unreadable:
+        _refuse(unreadable)
+    return OptOuts(rows, frozenset(customers), frozenset(addresses - {""}), unknown)
+
+
+def _refuse(rows: list[int]) -> None:
+    named = ", ".join(str(row) for row in sorted(rows)[:MOST_NAMED])
+    more = f" and {len(rows) - MOST_NAMED:,} more" if len(rows) > MOST_NAMED else ""
+    raise BadInputError(
+        f"No list is built or mailed, for {len(rows):,} opt-outs name neither a customer nor a readable "
+        f"address; expected one such as ann@store.example. They are rows {named}{more} of "
+        "dbo.email_suppressions, sorted by since, customer and email. Correct them, or delete what is no "
+        "opt-out. No parameter overrides this."
+    )
