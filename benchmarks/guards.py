@@ -287,7 +287,9 @@ def _run_night(artifacts: Path, store: Store, night: date, *, publish: bool = Tr
         steps.extract_features(warehouse, run, bounds=store.bounds, accept_change=True, today=night)
         steps.choose_k(warehouse, run, k=None, k_max=19, patience=PATIENCE, **settings)
         steps.fit_clusters(warehouse, run, **settings)
-        steps.check_fit(run, label=0, bounds=store.bounds, accept_change=True)
+        steps.check_fit(
+            warehouse, run, label=0, bounds=store.bounds, accept_change=True, manual=False
+        )
     except (TerminalError, TransientError):
         return Outcome(["refused"])
     said = [

@@ -47,7 +47,6 @@ from reclustering.core.params import (
     Outliers,
     Scaling,
 )
-from reclustering.delivery.settings import should_send
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration import (
     DEFAULT_ARGS,
@@ -55,7 +54,9 @@ from reclustering.orchestration import (
     first_run,
     guard_bounds,
     mail_settings,
+    today,
     whole_number,
+    why_held,
 )
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects, require_source
@@ -114,20 +115,29 @@ PARAMS = {
         type=["null", "array"],
         items={"type": "string"},
         title="Recipients",
-        description="Who gets the list, one e-mail address per line. Empty: the Variable "
-        "target_list_recipients.",
+        description="Who gets the list, one e-mail address per line, of those that the Variable "
+        "target_list_recipients allows. Empty: all that it names.",
     ),
     "delivery": Param(
         "auto",
         enum=[*get_args(DeliveryMode)],
         title="Delivery",
-        description="auto: send, but not from a backfill. send: send. hold: build all, send nothing.",
+        description="auto: send today's list, but not from a backfill. send: send. hold: build all, send "
+        "nothing.",
     ),
     "accept_change": Param(
         False,
         type="boolean",
-        title="Accept an unusual list",
-        description="Go on although a guard found the list too different from the last one.",
+        title="Accept what is unusual",
+        description="Go on although guards found the load, the clusters or the list too different from "
+        "the last ones, or another run has published this day.",
+    ),
+    "preview": Param(
+        False,
+        type="boolean",
+        title="Preview",
+        description="Only look: compute and draw everything, publish and mail nothing. Guards say what "
+        "they would have stopped.",
     ),
 }
 
@@ -156,7 +166,7 @@ def customer_reclustering() -> None:
             first_run(context),
             bounds=guard_bounds(),
             accept_change=context["params"]["accept_change"],
-            today=datetime.now(context["dag"].timezone).date(),
+            today=today(context),
         )
 
     @task(multiple_outputs=False)
@@ -186,10 +196,12 @@ def customer_reclustering() -> None:
     def check_fit(**context: Unpack[Context]) -> dict[str, Any]:
         params = context["params"]
         return steps.check_fit(
+            connect(),
             current_run(context),
             label=params["target_label"],
             bounds=guard_bounds(),
             accept_change=params["accept_change"],
+            manual=context["dag_run"].run_type == "manual",
         )
 
     @task(multiple_outputs=False)
@@ -203,9 +215,10 @@ def customer_reclustering() -> None:
             connect(),
             current_run(context),
             label=params["target_label"],
-            recipients=mail_settings(params["recipients"]).recipients,
+            settings=mail_settings(params["recipients"]),
             bounds=guard_bounds(),
             accept_change=params["accept_change"],
+            held=why_held(context),
         )
 
     @task(multiple_outputs=False)
@@ -217,8 +230,9 @@ def customer_reclustering() -> None:
             SmtpMailer(),
             mail_settings(params["recipients"]),
             label=params["target_label"],
-            send=should_send(params["delivery"], context["dag_run"].run_type),
+            held=why_held(context),
             now=datetime.now(UTC),
+            today=today(context),
         )
 
     (

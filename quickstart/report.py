@@ -28,6 +28,10 @@ def print_report(
         for name in ("features", "elbow", "clusters", "target_list", "delivery")
     )
     console.print()
+    if target_list["preview"]:
+        console.print("PREVIEW: nothing was published, and nobody was mailed.\n", style="bold")
+    for one in [*target_list["overrides"], *target_list["findings"]]:
+        console.print(f"A guard found: {one['problem']}.\n", highlight=False, markup=False)
     console.print(_cluster_table(clusters, features, compare_with_tutorial=compare_with_tutorial))
     descriptions = Table.grid(padding=(0, 2))
     for one in clusters["clusters"]:
@@ -35,7 +39,7 @@ def print_report(
     console.print(descriptions)
     console.print(f"\n{elbow['reason']} {elbow['disagreement']}", highlight=False)
     console.print(_list_sentence(target_list), highlight=False)
-    console.print(f"{_delivery_sentence(delivery)}\n", highlight=False)
+    console.print(f"{delivery['summary']}\n", highlight=False, markup=False)
     places = {
         "Elbow plot": folder / "elbow.png",
         "Cluster plot": folder / "clusters.png",
@@ -79,13 +83,6 @@ def _list_sentence(target_list: dict[str, Any]) -> str:
     return (
         f"The target list has {target_list['customers']:,} of the {target_list['cluster_size']:,} "
         f"customers of label {target_list['label']}. Left out: {excluded}."
-    )
-
-
-def _delivery_sentence(delivery: dict[str, Any]) -> str:
-    return "\n".join(
-        f"Mail to {one['recipient']}: {one['outcome'].replace('_', ' ')}."
-        for one in delivery["recipients"]
     )
 
 

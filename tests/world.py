@@ -106,15 +106,18 @@ class World:
             [email, customer],
         )
 
-    def build(self, run: Run, *, accept_change: bool = False, label: int = 0) -> dict[str, Any]:
+    def build(
+        self, run: Run, *, accept_change: bool = False, label: int = 0, held: str | None = None
+    ) -> dict[str, Any]:
         """Build the list; give what the step returns and what it leaves in its JSON file."""
         returned = steps.build_target_list(
             self.warehouse,
             run,
             label=label,
-            recipients=MARKETING,
+            settings=MailSettings(MARKETING),
             bounds=Bounds(),
             accept_change=accept_change,
+            held=held,
         )
         return read_json(run, "target_list.json") | returned
 
@@ -124,8 +127,9 @@ class World:
         mailer: Any,
         *,
         label: int = 0,
-        send: bool = True,
+        held: str | None = None,
         now: datetime = NOW,
+        today: date | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
         """Mail the list; give what the step returns and what it leaves in its JSON file."""
@@ -136,8 +140,9 @@ class World:
             mailer,
             MailSettings(**chosen),
             label=label,
-            send=send,
+            held=held,
             now=now,
+            today=today or run.as_of,
         )
         return read_json(run, "delivery.json") | returned
 
@@ -230,9 +235,10 @@ def _leave_files(everybody: list[Person], run: Run) -> None:
     labels = pa.table(
         {
             "customer": [p.customer for p in everybody],
+            "frequency": pa.array([p.frequency for p in everybody], pa.int64()),
             "label": pa.array([p.label for p in everybody], pa.uint8()),
         }
-    )
+    ).sort_by("customer")
     pq.write_table(labels, str(run.path("labels.parquet")))
     pq.write_table(_purchases(everybody, run.as_of), str(run.path("purchases.parquet")))
 

@@ -7,7 +7,6 @@ the UI: paths, counts and hashes, never a customer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import cache
@@ -55,7 +54,7 @@ def extract_features(
         load = read_load(session, run.as_of)
         overrides = enforce(
             judge_load(load, run.as_of, previous, bounds),
-            accept_change=accept_change,
+            accept_change=accept_change or run.preview,
             as_of=run.as_of,
             stopped="The night's load is not there, or not whole (it is looked for again while this task "
             "has retries left)"
@@ -154,15 +153,27 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
     }
 
 
-def check_fit(run: Run, *, label: int, bounds: Bounds, accept_change: bool) -> dict[str, Any]:
-    """Judge the fit before anybody sees it; leave `fit_check.json`."""
+def check_fit(
+    warehouse: Warehouse, run: Run, *, label: int, bounds: Bounds, accept_change: bool, manual: bool
+) -> dict[str, Any]:
+    """Judge the fit before it is published; leave `fit_check.json`.
+
+    What a person has started by hand does not replace what another run has published.
+    """
     from reclustering.clustering.guards import judge_fit
+    from reclustering.labels.guards import judge_replacement
+    from reclustering.labels.history import published_run
 
     clusters, elbow = read_json(run.path("clusters.json")), read_json(run.path("elbow.json"))
     find_cluster(clusters, label)
+    findings = list(judge_fit(clusters, elbow, bounds))
+    if manual:
+        features_sha256 = read_json(run.path("features.json"))["sha256"]
+        published = published_run(warehouse, run)
+        findings += judge_replacement(run, published, clusters, features_sha256)
     overrides = enforce(
-        judge_fit(clusters, elbow, bounds),
-        accept_change=accept_change,
+        findings,
+        accept_change=accept_change or run.preview,
         as_of=run.as_of,
         stopped="The clusters were not published",
     )
@@ -172,7 +183,10 @@ def check_fit(run: Run, *, label: int, bounds: Bounds, accept_change: bool) -> d
 
 
 def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, Any]:
-    """Publish the labels in the warehouse, in place of an earlier set of the same as_of."""
+    """Publish the labels in the warehouse, in place of an earlier set of the same as_of.
+
+    A preview publishes nothing.
+    """
     from reclustering.clustering.guards import fit_baseline
     from reclustering.labels.publication import publish_labels
 
@@ -185,6 +199,10 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
             f"{run.path('clusters.json')} is not the fit that was checked. Clear check_fit, and the "
             "tasks after it."
         )
+    if run.preview:
+        summary = {"table": None, "customers": clusters["rows"]}
+        write_json(run.path("publication.json"), summary)
+        return summary
     with fetch(run.path("labels.parquet")) as labels:
         customers = publish_labels(
             warehouse,
@@ -206,31 +224,42 @@ def build_target_list(
     run: Run,
     *,
     label: int,
-    recipients: str | Sequence[str] | None,
+    settings: MailSettings,
     bounds: Bounds,
     accept_change: bool,
+    held: str | None,
 ) -> dict[str, Any]:
-    """Leave the list of one cluster in `target_list.csv`, unless something is wrong with it."""
+    """Leave the list of one cluster in `target_list.csv`, unless something is wrong with it.
+
+    Where it will not be mailed (`held` says why), what speaks against mailing it is left in
+    `target_list.json`, and stops the mail.
+    """
+    from reclustering.labels.history import published_run
     from reclustering.target_list import candidates, guards, list_file, opt_outs
 
-    valid_recipients(recipients)
+    valid_recipients(settings)
     cluster = find_cluster(read_json(run.path("clusters.json")), label)
-    opted_out = opt_outs.load_opt_outs(warehouse)
-    with fetch(run.path("purchases.parquet")) as purchases:
-        chosen = candidates.load_candidates(
-            warehouse, run, label, opt_outs=opted_out, purchases=purchases
+    published = published_run(warehouse, run)
+    if not run.preview and (published is None or published["run_id"] != run.run_id):
+        by = f"those of run {published['run_id']}" if published else "not there"
+        raise BadInputError(
+            f"The published labels of {run.as_of} are {by}; expected this run's. Clear write_labels of the "
+            "run that should count, and the tasks after it."
         )
-    with fetch(run.path("labels.parquet")) as labels:
+    opted_out = opt_outs.load_opt_outs(warehouse)
+    with (
+        fetch(run.path("labels.parquet")) as labels,
+        fetch(run.path("purchases.parquet")) as purchases,
+    ):
+        chosen = candidates.load_candidates(
+            warehouse, label, opt_outs=opted_out, labels=labels, purchases=purchases
+        )
         candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
     earlier = guards.find_earlier_list(warehouse, run, label)
     change = guards.list_change([entry.customer for entry in chosen.entries], earlier)
-    mailed = guards.last_mailed(warehouse, run, label)
-    overrides = enforce(
-        [
-            *guards.guard_change(change, mailed, bounds),
-            *guards.guard_opt_outs(opted_out.rows, earlier, bounds),
-        ],
-        accept_change=accept_change,
+    findings = enforce(
+        guards.judge_list(change, opted_out.rows, earlier, bounds),
+        accept_change=accept_change or held is not None,
         as_of=run.as_of,
         stopped="The target list was not built",
     )
@@ -238,9 +267,15 @@ def build_target_list(
         list_file.write_keys(chosen.entries, scratch)
     with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
         sha256 = list_file.write_csv(chosen.entries, scratch)
+    earlier_overrides = [
+        one
+        for name in ("features", "fit_check")
+        for one in read_json(run.path(f"{name}.json"))["overrides"]
+    ]
     summary = {
         "as_of": run.as_of.isoformat(),
         "label": label,
+        "preview": run.preview,
         "customers": len(chosen.entries),
         "cluster_size": cluster["size"],
         "excluded": chosen.excluded,
@@ -248,11 +283,8 @@ def build_target_list(
         "opt_outs": opted_out.rows,
         "opt_outs_unknown": opted_out.unknown,
         "previous": change,
-        "overrides": [
-            *read_json(run.path("features.json"))["overrides"],
-            *read_json(run.path("fit_check.json"))["overrides"],
-            *overrides,
-        ],
+        "overrides": [*earlier_overrides, *(findings if accept_change else [])],
+        "findings": [] if accept_change else findings,
         "sha256": sha256,
     }
     write_json(run.path("target_list.json"), summary)
@@ -268,26 +300,28 @@ def email_target_list(
     settings: MailSettings,
     *,
     label: int,
-    send: bool,
+    held: str | None,
     now: datetime,
+    today: date,
 ) -> dict[str, Any]:
     """Mail the list to everybody who has not got it yet; leave `mail.html` and `delivery.json`.
 
-    Nothing is mailed unless `send`, or the list's SHA-256 is `settings.released`.
+    Nothing is mailed where `held` says why, unless the list is what `settings.released` names.
     """
     from reclustering.delivery import message, sending
     from reclustering.delivery.ledger import Delivery, Ledger, ListKey
 
-    recipients = valid_recipients(settings.recipients)
+    recipients = valid_recipients(settings)
     built = message.read_list(run, label)
     key = ListKey(run.as_of, label, built["sha256"])
     ledger = Ledger(warehouse, key, run_id=run.run_id, now=now)
+    released = settings.released == key.release and not run.preview
 
     @cache
     def content() -> message.MessageContent:
         contact = valid_contact(settings.contact, sender=mailer.sender)
         return message.write_content(
-            run, built, settings, corrected=ledger.corrects(), contact=contact
+            run, built, settings, corrected=ledger.corrects(), contact=contact, today=today
         )
 
     def compose(one: Delivery) -> bytes:
@@ -295,15 +329,29 @@ def email_target_list(
             content(), sender=mailer.sender, to=one.recipient, message_id=one.message_id, now=now
         )
 
-    if send or settings.released == key.sha256:
-        rows = ledger.enter(recipients, customers=built["customers"], sender=mailer.sender)
-        results = sending.deliver(ledger, rows, mailer, compose)
-    else:
+    if built["customers"] == 0:
+        held, released = "nobody is on it", False
+    if held and not released:
         content()
-        results = sending.hold(recipients)
-    summary = sending.summarise(results, key)
+        results = sending.hold(ledger.known(recipients), held)
+    else:
+        rows = ledger.enter(recipients, customers=built["customers"], sender=mailer.sender)
+        if any(row.state == "pending" for row in rows):
+            sending.require_sendable(built, released=released)
+            content()
+            _require_no_later_opt_out(warehouse, run)
+        results = sending.deliver(ledger, rows, mailer, compose)
+    summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
     sending.raise_for(results)
     return {name: summary[name] for name in ("sha256", "summary")} | {
         "path": str(run.path("delivery.json"))
     }
+
+
+def _require_no_later_opt_out(warehouse: Warehouse, run: Run) -> None:
+    """Refuse a list with somebody who has opted out since it was built."""
+    from reclustering.target_list import list_file, opt_outs
+
+    with fetch(run.path(TARGET_LIST)) as csv:
+        list_file.require_none_opted_out(csv, opt_outs.load_opt_outs(warehouse))

@@ -75,13 +75,15 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     extract(warehouse, run)
     steps.choose_k(warehouse, run, k=2, k_max=19, patience=7, **settings_of_fit)
     steps.fit_clusters(warehouse, run, **settings_of_fit)
-    bounds = {"bounds": Bounds(), "accept_change": False}
-    steps.check_fit(run, label=0, **bounds)
+    judged = {"label": 0, "bounds": Bounds(), "accept_change": False}
+    steps.check_fit(warehouse, run, manual=True, **judged)
     steps.write_labels(warehouse, run, now=NOW)
     to = "marketing@example.com"
-    steps.build_target_list(warehouse, run, label=0, recipients=to, **bounds)
     settings = MailSettings(recipients=to, store="Shop")
-    steps.email_target_list(warehouse, run, mailer, settings, label=0, send=True, now=NOW)
+    steps.build_target_list(warehouse, run, settings=settings, held=None, **judged)
+    steps.email_target_list(
+        warehouse, run, mailer, settings, label=0, held=None, now=NOW, today=DAY
+    )
     return read_json(run.path("delivery.json"))["outcomes"]
 
 

@@ -101,6 +101,46 @@ def test_a_load_that_is_not_whole_stops_the_run_and_may_come_later(change, says,
     assert (published, mails) == (yesterday(), [])
 
 
+def test_a_preview_shows_everything_and_changes_nothing(night, warehouse_file):
+    outcome, published, mails = night("SELECT 1", k=1, scaling="robust", preview=True)
+    assert outcome.state == "success", outcome.failure
+    assert (published, mails) == (yesterday(), [])
+    assert {path.name for path in outcome.folder.iterdir()} >= {
+        "elbow.png",
+        "clusters.png",
+        "labels.parquet",
+        "target_list.csv",
+        "mail.html",
+    }
+    mail = (outcome.folder / "mail.html").read_text()
+    assert mail.index("Nothing was published, and nobody was mailed") < mail.index(
+        "customers of the"
+    )
+    assert "Checks would have stopped this run" in mail
+    built = json.loads((outcome.folder / "target_list.json").read_text())
+    assert (built["preview"], built["customers"]) == (True, 34_817)
+    delivery = json.loads((outcome.folder / "delivery.json").read_text())
+    assert delivery["summary"].endswith("because the run is a preview.")
+    with duckdb.connect(str(warehouse_file)) as connection:
+        assert connection.execute("FROM dbo.target_list_deliveries").fetchall() == []
+        assert connection.execute("FROM dbo.customer_clusters_staging").fetchall() == []
+
+
+def test_a_trial_does_not_replace_what_is_published_unless_a_person_insists(night, run_dag):
+    first, _, mails = night("SELECT 1")
+    assert first.state == "success", first.failure
+    trial, _, _ = night("SELECT 1", scaling="robust")
+    assert trial.state == "failed"
+    assert f"run {first.run_id} has published the labels of" in trial.failure
+    assert "with k = 4 (31,675 + 4,989 + 671 + 1 customers), scaling none" in trial.failure
+    assert "scaling robust, outliers keep in their place, from the same data" in trial.failure
+    assert "accept_change=true" in trial.failure
+    insisted, _, _ = night("SELECT 1", scaling="robust", accept_change=True)
+    assert insisted.state == "success", insisted.failure
+    built = json.loads((insisted.folder / "target_list.json").read_text())
+    assert "replacement" in {one["guard"] for one in built["overrides"]}
+
+
 def test_a_day_that_is_over_is_not_waited_for(run_dag, warehouse_file):
     day = yesterday() - timedelta(days=3)
     with duckdb.connect(str(warehouse_file)) as connection:

@@ -103,7 +103,7 @@ def airflow(sample_store, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run_id(airflow):
-    run_id = airflow.trigger(as_of="2026-01-15")
+    run_id = airflow.trigger(as_of="2026-01-15", delivery="send")
     assert airflow.finished(run_id)["state"] == "success"
     return run_id
 
@@ -117,7 +117,7 @@ def test_the_runbook_and_the_form_are_in_the_ui(airflow):
     assert "When a task fails" in details["doc_md"]
     assert details["params"]["k"]["schema"]["maximum"] == 40
     assert details["params"]["delivery"]["description"].startswith(
-        "auto: send, but not from a backfill"
+        "auto: send today's list, but not from a backfill"
     )
 
 
@@ -133,7 +133,15 @@ def test_a_triggered_run_publishes_and_mails(airflow, run_id):
     [mail] = airflow.mails("2026-01-15")
     assert mail["To"] == "marketing@example.com"
     link = f"{airflow.address}/dags/customer_reclustering/runs/"
-    assert link in mail.get_body(("html",)).get_content()
+    body = mail.get_body(("html",)).get_content()
+    assert link in body
+    assert "This list describes the store as of 15 January 2026. It was made on" in body
+
+
+def test_another_days_list_is_not_mailed_by_itself(airflow, run_id):
+    held = airflow.trigger(as_of="2026-01-16")
+    assert airflow.finished(held)["state"] == "success"
+    assert airflow.mails("2026-01-16") == []
 
 
 def test_every_task_can_be_cleared_and_run_again_alone(airflow, run_id):

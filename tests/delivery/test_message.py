@@ -114,9 +114,11 @@ def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed, world):
     mail = mailed(people(8), world.run(run_id="manual__2"), accept_change=True)
     assert "corrected" in mail["Subject"]
     for body in (html_of(mail), text_of(mail)):
-        words = " ".join(body.split())
-        assert "replaces the one for 1 January 2024" in words
-        assert "A check had stopped this list" in words
+        words = " ".join(body.split()).lower()
+        assert (
+            "replaces the one for 1 january 2024 that you got before. use only this one." in words
+        )
+        assert "a check had stopped this list, and a person let it pass" in words
         assert "the list has changed by 166.7% since 2024-01-01" in words
 
 
@@ -158,7 +160,7 @@ def test_what_people_wrote_cannot_break_the_mail(world, script):
     clusters = read_json(run, "clusters.json") | {"alt_text": '"><script>'}
     world.build(run)
     run.path("clusters.json").write_text(json.dumps(clusters))
-    world.email(run, SmtpMailer(), store="A & B <b>\r\nBcc: x@example.com", send=False)
+    world.email(run, SmtpMailer(), store="A & B <b>\r\nBcc: x@example.com", held="delivery is hold")
     preview = run.path("mail.html").read_text()
     assert "<script>" not in preview
     assert "A &amp; B &lt;b&gt; Bcc: x@example.com" in preview

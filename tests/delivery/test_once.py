@@ -217,16 +217,82 @@ def test_two_attempts_at_once_send_one_mail(world, run, script):
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "sent", 1)])
 
 
+HELD = "delivery is hold"
+
+
 def test_a_held_list_is_sent_when_a_person_releases_exactly_this_list(world, run, script):
-    held = world.email(run, SmtpMailer(), send=False)
+    held = world.email(run, SmtpMailer(), held=HELD)
+    release = f"2024-01-01/0/{held['sha256']}"
     assert held["outcomes"]["held"] == 1
-    assert f"target_list_released to {held['sha256']}" in held["summary"]
+    assert held["summary"] == (
+        "The list is not mailed to 1 recipient, because delivery is hold. To send exactly this list, set "
+        f"the Airflow Variable target_list_released to {release} and clear this task."
+    )
     assert run.path("mail.html").exists()
-    world.email(run, SmtpMailer(), send=False, released="0" * 64)
+    for other in (
+        "0" * 64,
+        f"2024-01-01/0/{'0' * 64}",
+        held["sha256"],
+        f"2024-01-01/1/{held['sha256']}",
+    ):
+        world.email(run, SmtpMailer(), held=HELD, released=other)
     assert (script.received(), world.ledger()) == ([], [])
 
-    world.email(run, SmtpMailer(), send=False, released=held["sha256"])
+    world.email(run, SmtpMailer(), held=HELD, released=release)
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "sent", 1)])
+
+
+def test_a_release_does_not_cover_the_same_list_of_another_day(world, run, script):
+    held = world.email(run, SmtpMailer(), held=HELD)
+    tomorrow = world.publish(people(4), world.run(NEXT, "scheduled__2"))
+    assert world.build(tomorrow)["sha256"] == held["sha256"]
+    world.email(tomorrow, SmtpMailer(), held=HELD, released=f"2024-01-01/0/{held['sha256']}")
+    assert script.received() == []
+
+
+def test_a_held_list_that_was_sent_before_says_so(world, run, script):
+    world.email(run, SmtpMailer())
+    again = world.email(run, SmtpMailer(), held=HELD)
+    assert (again["outcomes"]["already_sent"], again["outcomes"]["held"]) == (1, 0)
+
+
+@pytest.mark.parametrize("opt_out", [{"email": "P2@example.com;"}, {"customer": 2}])
+def test_who_opts_out_while_a_list_is_held_does_not_get_the_mail(world, run, script, opt_out):
+    held = world.email(run, SmtpMailer(), held=HELD)
+    world.opt_out(**opt_out)
+    release = f"2024-01-01/0/{held['sha256']}"
+    with pytest.raises(BadInputError, match="1 customers on the list have opted out since it was"):
+        world.email(run, SmtpMailer(), held=HELD, released=release)
+    assert script.received() == []
+    built = world.build(run)
+    assert built["excluded"]["suppressed"] == 1
+    world.email(run, SmtpMailer(), held=HELD, released=f"2024-01-01/0/{built['sha256']}")
+    assert script.received() == [MARKETING]
+
+
+def test_who_has_the_list_is_not_asked_again_after_an_opt_out(world, run, script):
+    world.email(run, SmtpMailer())
+    world.opt_out(customer=2)
+    assert world.email(run, SmtpMailer())["outcomes"]["already_sent"] == 1
+
+
+def test_opt_outs_that_cannot_be_read_keep_a_built_list_from_going_out(world, run, script):
+    world.sql("DROP TABLE dbo.email_suppressions")
+    with pytest.raises(TerminalError, match=r"(?s)could not be read.*No parameter overrides this"):
+        world.email(run, SmtpMailer())
+    assert script.received() == []
+
+
+def test_a_list_of_nobody_is_not_mailed(world, script):
+    run = world.publish(people(1))
+    world.opt_out(customer=1)
+    built = world.build(run)
+    for settings in ({}, {"released": f"2024-01-01/0/{built['sha256']}"}):
+        result = world.email(run, SmtpMailer(), **settings)
+        assert result["summary"] == (
+            "The list is not mailed to 1 recipient, because nobody is on it."
+        )
+    assert script.received() == []
 
 
 def test_a_list_that_is_sent_needs_no_file_any_more(world, run, script):

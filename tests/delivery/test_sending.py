@@ -35,9 +35,12 @@ def test_only_what_may_pass_is_tried_again(outcome, error):
         raise_for(results(outcome))
 
 
+LIST = {"customers": 4, "preview": False, "findings": []}
+
+
 def test_the_outcomes_are_counted_and_said():
     key = ListKey(date(2024, 1, 1), 0, "ab")
-    said = summarise(results("sent", "sent", "already_sent", "refused"), key)
+    said = summarise(results("sent", "sent", "already_sent", "refused"), key, LIST)
     assert said["outcomes"] == {
         "sent": 2,
         "already_sent": 1,

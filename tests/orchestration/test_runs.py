@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from reclustering.core.errors import TerminalError
+from reclustering.core.errors import BadInputError, TerminalError
 
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
@@ -16,17 +16,19 @@ pytestmark = pytest.mark.usefixtures("airflow_database")
 EVENING = datetime(2026, 3, 5, 23, 30, tzinfo=UTC)
 
 
-def context(zone: str, first: dict[str, str] | None):
+def context(zone: str, first: dict[str, str] | None, *, run_type="scheduled", as_of=None):
     ti = SimpleNamespace(
         log_url="http://localhost/dags/d/runs/r/tasks/t?try=1",
         xcom_pull=lambda task_ids: first if task_ids == "extract_features" else None,
     )
-    dag_run = SimpleNamespace(run_id="r", data_interval_end=EVENING, run_after=EVENING)
+    dag_run = SimpleNamespace(
+        run_id="r", run_type=run_type, data_interval_end=EVENING, run_after=EVENING
+    )
     return {
         "ti": ti,
         "dag_run": dag_run,
         "dag": SimpleNamespace(timezone=ZoneInfo(zone)),
-        "params": {"as_of": None},
+        "params": {"as_of": as_of, "preview": False},
     }
 
 
@@ -47,3 +49,11 @@ def test_without_the_first_task_there_is_no_as_of():
 
     with pytest.raises(TerminalError, match=r"has no as_of.*Clear extract_features"):
         current_run(context("UTC", None))
+
+
+def test_a_backfill_cannot_be_told_one_day():
+    from reclustering.orchestration import first_run
+
+    with pytest.raises(BadInputError, match="as_of is '2026-01-01' in a backfill; expected none"):
+        first_run(context("UTC", None, run_type="backfill", as_of="2026-01-01"))
+    assert first_run(context("UTC", None, as_of="2026-01-01")).as_of == date(2026, 1, 1)

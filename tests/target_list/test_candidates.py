@@ -19,6 +19,7 @@ from reclustering.target_list.addresses import address_key
 from reclustering.target_list.candidates import Candidate, choose_customers
 from reclustering.target_list.list_file import COLUMNS, write_csv
 from reclustering.target_list.opt_outs import OptOuts
+from reclustering.warehouse.duckdb import DuckDBSession
 from tests.world import Person, World, people, read_json
 
 NOBODY = OptOuts(0, frozenset(), frozenset())
@@ -119,17 +120,33 @@ def test_who_was_listed_stays_known_by_key_alone(world):
 
 def test_labels_of_another_run_are_noticed(world):
     run = world.publish(people(4))
-    world.sql("DELETE FROM dbo.customer_clusters WHERE customer = 4")
-    world.sql("UPDATE dbo.customer_clusters SET customer = 9 WHERE customer = 3")
-    with pytest.raises(BadInputError, match="has 3 customers in cluster 0, of whom 1 are not"):
+    world.sql("UPDATE dbo.clustering_runs SET run_id = 'manual__9'")
+    with pytest.raises(
+        BadInputError, match=r"labels of 2024-01-01 are those of run manual__9; expec"
+    ):
         world.build(run)
 
 
 def test_labels_that_are_not_there_at_all_are_noticed(world):
     run = world.publish(people(2))
-    world.sql("DELETE FROM dbo.customer_clusters")
-    with pytest.raises(BadInputError, match="has 0 customers in cluster 0, of whom 0 are not"):
+    world.sql("DELETE FROM dbo.clustering_runs")
+    with pytest.raises(BadInputError, match="published labels of 2024-01-01 are not there"):
         world.build(run)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 100])
+def test_customers_come_out_the_same_however_many_come_at_once(world, monkeypatch, batch_size):
+    """Some of the cluster are not in dbo.customer: before, between and after those who are."""
+    strangers = [Person(i, None, known=False) for i in (1, 4, 9)]
+    run = world.publish([*strangers, *(Person(i, f"p{i}@example.com") for i in (2, 3, 5, 7))])
+    stream = DuckDBSession.stream
+    monkeypatch.setattr(
+        DuckDBSession,
+        "stream",
+        lambda self, name, parameters=None: stream(self, name, parameters, batch_size=batch_size),
+    )
+    assert world.build(run)["excluded"]["no_address"] == 3
+    assert [row["customer"] for row in listed(world, run)] == ["2", "3", "5", "7"]
 
 
 def test_a_customer_who_is_in_the_customer_table_twice_is_noticed(world):

@@ -9,7 +9,7 @@ import pytest
 
 from reclustering.core.errors import TerminalError
 from reclustering.mail import SmtpMailer
-from tests.world import NEXT, Person, people, read_json
+from tests.world import AS_OF, NEXT, Person, people, read_json
 
 
 def guards(built: dict) -> list[str]:
@@ -31,6 +31,8 @@ def test_a_list_that_hardly_changes_passes_and_says_what_changed(world, yesterda
     built = world.build(today(world, people(100, start=11)))
     assert built["previous"] == {
         "as_of": "2024-01-01",
+        "run_id": "scheduled__1",
+        "sha256": read_json(yesterday, "target_list.json")["sha256"],
         "customers": 100,
         "added": 10,
         "gone": 10,
@@ -75,6 +77,8 @@ def test_a_corrected_list_is_compared_with_the_mailed_one_of_its_day(world, yest
     built = world.build(again)
     assert built["previous"] == {
         "as_of": NEXT.isoformat(),
+        "run_id": "scheduled__2",
+        "sha256": read_json(run, "target_list.json")["sha256"],
         "customers": 20,
         "added": 1,
         "gone": 0,
@@ -90,6 +94,66 @@ def test_a_run_is_not_compared_with_itself(world, yesterday, script):
     assert world.build(run) == first
 
 
+@pytest.mark.parametrize("again", ["another label", "a guard stops it"])
+def test_running_a_mailed_day_again_does_not_hide_its_list(world, yesterday, script, again):
+    world.email(yesterday, SmtpMailer())
+    returned = [Person(p.customer, p.email, label=1, frequency=3) for p in people(5, start=500)]
+    if again == "another label":
+        other = world.publish([*people(100), *returned], world.run(run_id="manual__2"))
+        world.build(other, label=1)
+    else:
+        other = world.publish(people(10), world.run(run_id="manual__2"))
+        with pytest.raises(TerminalError, match=r"changed by 90.0%"):
+            world.build(other)
+    assert world.build(today(world, people(101)))["previous"]["run_id"] == "scheduled__1"
+
+
+def test_what_marketing_has_is_the_measure_not_what_was_held_since(world, yesterday, script):
+    """It may not drift away night by night under their eyes."""
+    world.email(yesterday, SmtpMailer())
+    held = today(world, people(120))
+    world.build(held, held="delivery is hold")
+    later = world.publish(people(135), world.run(NEXT.replace(day=3), "scheduled__3"))
+    with pytest.raises(TerminalError, match=r"changed by 35.0% since 2024-01-01"):
+        world.build(later)
+
+
+def test_a_backfill_is_not_stopped_by_a_trial_of_long_ago(world, script):
+    """Nothing is mailed, so each day is built, says what is unusual, and is the next one's measure."""
+    held = "delivery is auto, which mails nothing from a backfill"
+    trial = world.publish(people(2), world.run(AS_OF.replace(year=1999), "manual__1999"))
+    world.build(trial, held="delivery is hold")
+    built = []
+    for day in range(1, 15):
+        run = world.publish(
+            people(140 + day), world.run(AS_OF.replace(day=day), f"backfill__{day}")
+        )
+        built.append(world.build(run, held=held))
+    assert [len(one["findings"]) for one in built] == [1] + [0] * 13
+    assert "changed by 6950.0% since 1999-01-01" in built[0]["findings"][0]["problem"]
+    assert all(one["overrides"] == [] for one in built)
+
+
+def test_what_speaks_against_a_held_list_stops_its_mail_until_a_person_releases_it(
+    world, yesterday, script
+):
+    run = today(world, people(50))
+    built = world.build(run, held="delivery is hold")
+    held = world.email(run, SmtpMailer(), held="delivery is hold")
+    assert (
+        "What speaks against it: the list has changed by 50.0% since 2024-01-01" in held["summary"]
+    )
+    with pytest.raises(
+        TerminalError, match=r"is not mailed: the list has changed by 50.0%.*accept"
+    ):
+        world.email(run, SmtpMailer())
+    assert script.received() == []
+    world.email(
+        run, SmtpMailer(), held="delivery is hold", released=f"2024-01-02/0/{built['sha256']}"
+    )
+    assert len(script.received()) == 1
+
+
 def test_lists_of_other_labels_are_not_compared(world, yesterday):
     other = [Person(p.customer, p.email, label=1, frequency=2) for p in people(5, start=500)]
     run = today(world, [*people(100), *other])
@@ -101,7 +165,8 @@ def test_a_mailed_list_that_cannot_be_found_stops_the_next(world, yesterday, scr
     yesterday.path("target_list.parquet").unlink()
     run = today(world, people(100))
     with pytest.raises(
-        TerminalError, match=r"list of 2024-01-01 was mailed, but its target_list.parq"
+        TerminalError,
+        match=r"list of 2024-01-01 was mailed, but the target_list.parquet of run sch",
     ):
         world.build(run)
     assert guards(world.build(run, accept_change=True)) == ["change"]

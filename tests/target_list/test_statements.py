@@ -11,10 +11,10 @@ import pytest
 from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.delivery.ledger import Ledger, ListKey
 from reclustering.labels.history import prune_labels
-from reclustering.target_list import candidates, guards
+from reclustering.target_list import candidates
 from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
 from reclustering.warehouse.schema import create_own_objects
-from tests.stores import make_run, publish, write_labels_file
+from tests.stores import publish, write_labels_file
 from tests.world import AS_OF, MARKETING, NEXT, NOW
 
 KEY = ListKey(AS_OF, 0, "ab" * 32)
@@ -42,14 +42,13 @@ def test_the_list(store, hook, tmp_path):
     store.insert("email_suppressions", [("three@EXAMPLE.com", None, "asked", AS_OF)])
     store.insert("email_suppressions", [(None, 4, None, None)])
     labels = write_labels_file(tmp_path / "labels.parquet", 6)
-    publish(hook, labels, AS_OF)
     purchases = tmp_path / "purchases.parquet"
     day = date(2023, 12, 31)
     bought = [{"customer": i, "orders": i, "last_purchase": day} for i in range(1, 7)]
     pq.write_table(pa.Table.from_pylist(bought, schema=PURCHASES_SCHEMA), purchases)
 
     chosen = candidates.load_candidates(
-        hook, make_run(AS_OF), 0, opt_outs=load_opt_outs(hook), purchases=purchases
+        hook, 0, opt_outs=load_opt_outs(hook), labels=labels, purchases=purchases
     )
     assert chosen.customers == [1, 2, 3, 4, 5, 6]
     assert chosen.excluded == {
@@ -71,26 +70,39 @@ def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):
     assert opt_outs == OptOuts(1, frozenset({4}), frozenset({"four@example.com"}))
 
 
-def test_the_last_mailed_day_is_before_this_one_and_of_this_label(hook):
-    ledger = Ledger(hook, KEY, run_id="manual__1", now=NOW)
-    (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
-    assert guards.last_mailed(hook, make_run(NEXT), 0) is None
-    assert ledger.claim(row)
-    assert guards.last_mailed(hook, make_run(NEXT), 0) == AS_OF
-    assert guards.last_mailed(hook, make_run(AS_OF), 0) is None
-    assert guards.last_mailed(hook, make_run(NEXT), 1) is None
+def test_what_was_mailed_comes_first_and_then_what_was_published(store, hook, tmp_path):
+    """Of the day itself, only what was mailed counts: a list is compared with those before it."""
+    labels = write_labels_file(tmp_path / "labels.parquet", 3)
+    before = AS_OF - timedelta(days=1)
+    for day in (before, AS_OF, NEXT):
+        publish(hook, labels, day, run_id=f"run-{day}")
+    for day, minute in ((before, 0), (AS_OF, 1), (NEXT, 2)):
+        key = ListKey(day, 0, "ab" * 32)
+        now = NOW + timedelta(minutes=minute)
+        ledger = Ledger(hook, key, run_id=f"mailed-{day}", now=now)
+        (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
+        if day != before:
+            assert ledger.claim(row)
+
+    def found(day, label=0):
+        with hook.read() as session:
+            rows = session.query("target_list/earlier_lists", {"as_of": day, "label": label})
+        return [(row["run_id"], row["mailed"]) for row in rows]
+
+    assert found(NEXT) == [
+        ("mailed-2024-01-02", 1),
+        ("mailed-2024-01-01", 1),
+        ("run-2024-01-01", 0),
+        ("run-2023-12-31", 0),
+    ]
+    assert found(AS_OF) == [("mailed-2024-01-01", 1), ("run-2023-12-31", 0)]
+    assert found(AS_OF, label=1) == [("run-2023-12-31", 0)]
 
 
-def test_earlier_runs_newest_first_and_old_labels_go(store, hook, tmp_path):
+def test_old_labels_go(store, hook, tmp_path):
     labels = write_labels_file(tmp_path / "labels.parquet", 3)
     for day in (AS_OF - timedelta(days=1), AS_OF, NEXT):
-        publish(hook, labels, day, run_id=f"run-{day}")
-    with hook.read() as session:
-        rows = session.query("target_list/earlier_runs", {"as_of": NEXT})
-    assert [(row["as_of"], row["run_id"]) for row in rows] == [
-        (AS_OF, "run-2024-01-01"),
-        (AS_OF - timedelta(days=1), "run-2023-12-31"),
-    ]
+        publish(hook, labels, day)
     assert prune_labels(hook, days=1, today=NEXT)["deleted"] == 3
     assert prune_labels(hook, days=1, today=NEXT + timedelta(days=99))["deleted"] == 3
     assert store.count("customer_clusters") == 3

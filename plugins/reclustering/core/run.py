@@ -25,12 +25,15 @@ class Run:
         The root folder of all runs' files.
     url : str or None
         The run in Airflow's UI.
+    preview : bool
+        Whether it only shows what it would do: nothing is published, nothing mailed.
     """
 
     as_of: date
     run_id: str
     artifacts: UPath
     url: str | None = field(default=None, compare=False)
+    preview: bool = field(default=False, compare=False)
 
     def path(self, name: str) -> UPath:
         """Give the path of one of this run's files."""

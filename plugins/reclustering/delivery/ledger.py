@@ -27,6 +27,11 @@ class ListKey:
     label: int
     sha256: str
 
+    @property
+    def release(self) -> str:
+        """What releases exactly this list, of this day and label."""
+        return f"{self.as_of}/{self.label}/{self.sha256}"
+
 
 @dataclass(frozen=True)
 class Delivery:
@@ -92,6 +97,15 @@ class Ledger:
                     )
                     known[recipient] = Delivery(self._key.sha256, recipient, "pending", 0, mail)
         return [known[recipient] for recipient in recipients]
+
+    def known(self, recipients: Iterable[str]) -> list[Delivery]:
+        """Give the rows of the recipients without entering any; who is in none is pending."""
+        with self._warehouse.read() as session:
+            known = {row.recipient: row for row in self._rows(session)}
+        return [
+            known.get(recipient, Delivery(self._key.sha256, recipient, "pending", 0, ""))
+            for recipient in recipients
+        ]
 
     def corrects(self) -> bool:
         """Tell whether a different list of the same as_of and label has gone out before."""

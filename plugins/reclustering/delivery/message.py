@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -64,7 +64,13 @@ def read_list(run: Run, label: int) -> dict[str, Any]:
 
 
 def write_content(
-    run: Run, built: dict[str, Any], settings: MailSettings, *, corrected: bool, contact: str
+    run: Run,
+    built: dict[str, Any],
+    settings: MailSettings,
+    *,
+    corrected: bool,
+    contact: str,
+    today: date,
 ) -> MessageContent:
     """Write the mail from the files of a run, and leave its HTML as `mail.html`.
 
@@ -76,7 +82,7 @@ def write_content(
         The content of `target_list.json`.
     settings : MailSettings
         The store's name, and how large an attachment may be.
-    corrected, contact
+    corrected, contact, today
         See `MessageView`.
 
     Raises
@@ -93,6 +99,7 @@ def write_content(
         file=str(run.path(TARGET_LIST)),
         run_url=run.url,
         contact=contact,
+        today=today,
     )
     with fetch(run.path(TARGET_LIST)) as csv:
         require_content(csv, built["sha256"])

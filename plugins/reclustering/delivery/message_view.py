@@ -38,6 +38,8 @@ class MessageView:
         The run in the Airflow UI.
     contact : str
         The address to write to with questions.
+    today : date
+        The day on which the mail is written.
     """
 
     store: str
@@ -48,6 +50,7 @@ class MessageView:
     file: str
     run_url: str | None
     contact: str
+    today: date
 
     @property
     def as_of(self) -> date:
@@ -60,6 +63,34 @@ class MessageView:
         what = "corrected target list" if self.corrected else "target list"
         customers = _count(self.built["customers"])
         return f"{self.store}: {what} of {self.as_of}, {customers}"
+
+    @property
+    def notices(self) -> list[tuple[str, str]]:
+        """What must be known before anything else: a heading and a sentence each."""
+        as_of, built = _day(self.as_of), self.built
+        notices = []
+        if built["preview"]:
+            notices.append(("Preview", "Nothing was published, and nobody was mailed."))
+        if self.as_of != self.today:
+            made = (
+                f"This list describes the store as of {as_of}. It was made on {_day(self.today)}."
+            )
+            notices.append(("Another day", made))
+        if self.corrected:
+            before = (
+                f"This list replaces the one for {as_of} that you got before. Use only this one."
+            )
+            notices.append(("Corrected", before))
+        if built["overrides"]:
+            heading = (
+                "Checks would have stopped this run"
+                if built["preview"]
+                else "A check had stopped this list, and a person let it pass"
+            )
+            notices.append((heading, _problems(built["overrides"])))
+        if built["findings"]:
+            notices.append(("A check found this list unusual", _problems(built["findings"])))
+        return notices
 
     @property
     def target(self) -> dict[str, Any]:
@@ -120,6 +151,10 @@ def _context(view: MessageView, attachment: Attachment | None) -> dict[str, Any]
             if view.built["excluded"][reason]
         ],
     }
+
+
+def _problems(findings: list[dict[str, str]]) -> str:
+    return f"{'; '.join(one['problem'] for one in findings)}."
 
 
 def _number(value: float) -> str:

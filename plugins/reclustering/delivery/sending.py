@@ -54,20 +54,68 @@ def deliver(
     return [_deliver_one(ledger, delivery, mailer, compose) for delivery in deliveries]
 
 
-def hold(recipients: Iterable[str]) -> list[Result]:
-    """Give the results of sending nothing."""
-    return [Result(recipient, "held", "") for recipient in recipients]
+def hold(deliveries: Iterable[Delivery], because: str) -> list[Result]:
+    """Give the results of sending nothing: who has the list already, has it."""
+    outcomes: dict[str, Outcome] = {"sent": "already_sent", "sending": "in_doubt"}
+    return [
+        Result(one.recipient, outcome, one.message_id, because if outcome == "held" else "")
+        for one in deliveries
+        for outcome in [outcomes.get(one.state, "held")]
+    ]
 
 
-def summarise(results: Sequence[Result], key: ListKey) -> dict[str, Any]:
-    """Count the recipients by outcome, and say it in a sentence."""
+def require_sendable(built: dict[str, Any], *, released: bool) -> None:
+    """Refuse a list that a guard speaks against, unless a person has released exactly this one.
+
+    Parameters
+    ----------
+    built : dict
+        The content of `target_list.json`; `findings` are what nobody has accepted.
+    released : bool
+        Whether it is released.
+
+    Raises
+    ------
+    TerminalError
+        With every problem.
+    """
+    if built["findings"] and not released:
+        problems = "; ".join(one["problem"] for one in built["findings"])
+        raise TerminalError(
+            f"The list of {built['as_of']} is not mailed: {problems}. If this is right, trigger a run with "
+            f"as_of={built['as_of']}, delivery=send and accept_change=true."
+        )
+
+
+def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) -> dict[str, Any]:
+    """Count the recipients by outcome, and say it in sentences.
+
+    Parameters
+    ----------
+    results : sequence of Result
+        How it stands with each recipient.
+    key : ListKey
+        The list.
+    built : dict
+        The content of `target_list.json`.
+    """
     outcomes = Counter(result.outcome for result in results)
+    because = next((result.detail for result in results if result.outcome == "held"), "")
     sentences = [
         _SENTENCES[outcome].format(
-            recipients=f"{n} recipient" if n == 1 else f"{n} recipients", sha256=key.sha256
+            recipients=f"{n} recipient" if n == 1 else f"{n} recipients",
+            because=because,
         )
         for outcome, n in outcomes.items()
     ]
+    if outcomes["held"] and built["findings"]:
+        problems = "; ".join(one["problem"] for one in built["findings"])
+        sentences.append(f"What speaks against it: {problems}.")
+    if outcomes["held"] and built["customers"] and not built["preview"]:
+        sentences.append(
+            "To send exactly this list, set the Airflow Variable target_list_released to "
+            f"{key.release} and clear this task."
+        )
     return {
         "as_of": key.as_of.isoformat(),
         "label": key.label,
@@ -80,10 +128,7 @@ def summarise(results: Sequence[Result], key: ListKey) -> dict[str, Any]:
 _SENTENCES: dict[Outcome, str] = {
     "sent": "The list was mailed to {recipients}.",
     "already_sent": "The list was mailed before to {recipients}, who did not get it again.",
-    "held": (
-        "The list is held: {recipients} would get it. To send exactly this list, set the Airflow "
-        "Variable target_list_released to {sha256} and clear this task."
-    ),
+    "held": "The list is not mailed to {recipients}, because {because}.",
     "in_doubt": "Whether the list has reached {recipients} is in doubt.",
     "refused": "The mail to {recipients} was refused.",
     "failed": "The mail to {recipients} was not accepted this time.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from email.utils import parseaddr
 from typing import get_args
 
@@ -12,9 +13,6 @@ from email_validator import EmailNotValidError, validate_email
 from reclustering.core.errors import TerminalError
 from reclustering.core.params import DeliveryMode
 
-MAILING_RUNS = frozenset({"scheduled", "manual"})
-"""The types of run that mail by themselves."""
-
 
 @dataclass(frozen=True)
 class MailSettings:
@@ -22,8 +20,11 @@ class MailSettings:
 
     Attributes
     ----------
-    recipients : str, sequence of str or None
-        Who gets the list: addresses, or one text with commas between them.
+    recipients : str or None
+        Who gets the list: addresses with commas between them. An entry that starts with `@` is a domain
+        whose addresses a run may ask for.
+    requested : sequence of str or None
+        Whom the run asks for instead.
     contact : str or None
         Whom to ask about it; the sender if None.
     store : str
@@ -31,18 +32,19 @@ class MailSettings:
     max_attachment : int
         Most bytes that the list may have to be attached.
     released : str or None
-        SHA-256 of a held list that may go out.
+        A held list that may go out, by its `ListKey.release`.
     """
 
-    recipients: str | Sequence[str] | None
+    recipients: str | None
+    requested: Sequence[str] | None = None
     contact: str | None = None
     store: str = "The store"
     max_attachment: int = 10_000_000
     released: str | None = None
 
 
-def valid_recipients(configured: str | Sequence[str] | None) -> list[str]:
-    """Read who gets the list: a list of addresses, or one text with commas between them.
+def valid_recipients(settings: MailSettings) -> list[str]:
+    """Read who gets the list.
 
     Returns
     -------
@@ -52,20 +54,39 @@ def valid_recipients(configured: str | Sequence[str] | None) -> list[str]:
     Raises
     ------
     TerminalError
-        When there is none, or one is not a valid address.
+        When there is none, one is not a valid address, or the run asks for one that is not allowed:
+        who may trigger a run must not send customers' addresses anywhere.
     """
-    parts = configured.split(",") if isinstance(configured, str) else configured or []
-    given = [part.strip() for part in parts if part.strip()]
-    if not given:
+    configured = _entries((settings.recipients or "").split(","))
+    domains = {entry.lower() for entry in configured if entry.startswith("@")}
+    listed = _valid_recipients(entry for entry in configured if not entry.startswith("@"))
+    requested = _valid_recipients(_entries(settings.requested or ()))
+    for address in requested:
+        if address not in listed and f"@{address.partition('@')[2]}" not in domains:
+            raise TerminalError(
+                f"The run asks for the recipient {address}, who may not get the list; expected "
+                f"{' or '.join([*listed, *(f'anybody{domain}' for domain in sorted(domains))]) or 'nobody'}, "
+                "as the Airflow Variable target_list_recipients says. Add the address there, or its "
+                "domain (@example.com)."
+            )
+    if not (requested or listed):
         raise TerminalError(
             "Nobody is configured to receive the target list. Set the Airflow Variable "
-            "target_list_recipients (addresses with commas between them), or the param recipients."
+            "target_list_recipients (addresses with commas between them)."
         )
-    recipients = [
+    return requested or listed
+
+
+def _entries(parts: Iterable[str]) -> list[str]:
+    return [part.strip() for part in parts if part.strip()]
+
+
+def _valid_recipients(addresses: Iterable[str]) -> list[str]:
+    valid = (
         _valid_address(address, "recipient of the target list", source="target_list_recipients")
-        for address in given
-    ]
-    return list(dict.fromkeys(recipients))
+        for address in addresses
+    )
+    return list(dict.fromkeys(valid))
 
 
 def valid_contact(configured: str | None, *, sender: str) -> str:
@@ -92,15 +113,26 @@ def _valid_address(address: str, role: str, *, source: str) -> str:
     return str(valid.ascii_email).lower()
 
 
-def should_send(delivery: str, run_type: str) -> bool:
-    """Decide whether a run mails its list.
+def held_because(
+    delivery: str, run_type: str, *, as_of: date, today: date, preview: bool
+) -> str | None:
+    """Say why a run does not mail its list, if it does not.
 
     Parameters
     ----------
     delivery : DeliveryMode
-        The param. `auto` mails from scheduled and manual runs, and never from backfills.
+        The param. `auto` mails today's list, whatever started the run, unless it was a backfill.
     run_type : str
-        Airflow's type of the run.
+        Airflow's type of the run. A scheduled run that a backfill runs again is a backfill's.
+    as_of, today : date
+        The day that the list describes, and that of the run.
+    preview : bool
+        Whether the run is one; then nothing makes it mail.
+
+    Returns
+    -------
+    str or None
+        The reason, to go after "because"; None if the list is mailed.
 
     Raises
     ------
@@ -111,4 +143,12 @@ def should_send(delivery: str, run_type: str) -> bool:
         raise TerminalError(
             f"delivery is '{delivery}'; expected one of {', '.join(get_args(DeliveryMode))}."
         )
-    return delivery == "send" or (delivery == "auto" and run_type in MAILING_RUNS)
+    if preview:
+        return "the run is a preview"
+    if delivery == "hold":
+        return "delivery is hold"
+    if delivery == "auto" and run_type == "backfill":
+        return "delivery is auto, which mails nothing from a backfill"
+    if delivery == "auto" and as_of != today:
+        return f"delivery is auto, which mails today's list, and this is that of {as_of}"
+    return None

@@ -38,6 +38,30 @@ def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
     }
 
 
+def published_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
+    """Give the run whose labels of this as_of are published.
+
+    Returns
+    -------
+    dict or None
+        `run_id`, `k`, `scaling`, `outliers`, `clusters` (each with label, size and centroid) and
+        `features_sha256`; None where nothing is published.
+    """
+    with warehouse.read() as session:
+        rows = session.query("labels/published_run", {"as_of": run.as_of})
+    if not rows:
+        return None
+    row = rows[0]
+    return {
+        "run_id": row["run_id"],
+        "k": int(row["k"]),
+        "scaling": row["scaling"],
+        "outliers": row["outliers"],
+        "clusters": json.loads(row["centroids"]),
+        "features_sha256": row["features_sha256"].strip(),
+    }
+
+
 def earlier_choices(
     warehouse: Warehouse, run: Run, *, scaling: str, outliers: str, days: int
 ) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What the DAG files share: how tasks fail, which run they belong to, what people have set."""
 
 from reclustering.orchestration.failure import DEFAULT_ARGS
-from reclustering.orchestration.runs import current_run, first_run
+from reclustering.orchestration.runs import current_run, first_run, today, why_held
 from reclustering.orchestration.variables import (
     artifacts,
     guard_bounds,
@@ -16,5 +16,7 @@ __all__ = [
     "first_run",
     "guard_bounds",
     "mail_settings",
+    "today",
     "whole_number",
+    "why_held",
 ]

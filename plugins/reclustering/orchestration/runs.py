@@ -7,8 +7,9 @@ from typing import Any
 
 from airflow.sdk import Context
 
-from reclustering.core.errors import TerminalError
+from reclustering.core.errors import BadInputError, TerminalError
 from reclustering.core.run import Run, resolve_as_of
+from reclustering.delivery.settings import held_because
 from reclustering.orchestration.variables import artifacts
 
 FIRST_TASK = "extract_features"
@@ -21,11 +22,17 @@ def first_run(context: Context) -> Run:
     Raises
     ------
     BadInputError
-        When the requested as_of is no date, or in the future.
+        When the requested as_of is no date, in the future, or a backfill's: each of its runs would
+        publish that one day.
     """
-    dag_run = context["dag_run"]
+    dag_run, requested = context["dag_run"], context["params"]["as_of"]
+    if requested is not None and dag_run.run_type == "backfill":
+        raise BadInputError(
+            f"as_of is '{requested}' in a backfill; expected none, for each run has a day of its own. "
+            "Create the backfill anew without as_of."
+        )
     as_of = resolve_as_of(
-        context["params"]["as_of"],
+        requested,
         data_interval_end=dag_run.data_interval_end,
         run_after=dag_run.run_after,
         now=datetime.now(UTC),
@@ -60,4 +67,22 @@ def _run(context: Context, as_of: date) -> Run:
         run_id=context["dag_run"].run_id,
         artifacts=artifacts(),
         url=context["ti"].log_url.partition("/tasks/")[0],
+        preview=context["params"]["preview"],
     )
+
+
+def why_held(context: Context) -> str | None:
+    """Say why a later task's run does not mail its list, if it does not."""
+    run = current_run(context)
+    return held_because(
+        context["params"]["delivery"],
+        context["dag_run"].run_type,
+        as_of=run.as_of,
+        today=today(context),
+        preview=run.preview,
+    )
+
+
+def today(context: Context) -> date:
+    """Give the day that it is in the DAG's time zone."""
+    return datetime.now(context["dag"].timezone).date()

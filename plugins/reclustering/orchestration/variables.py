@@ -87,9 +87,10 @@ def _no_bounds(found: str) -> TerminalError:
 
 
 def mail_settings(recipients: Sequence[str] | None) -> MailSettings:
-    """Read what people have set about the mail; recipients given as a param go before the Variable."""
+    """Read what people have set about the mail, and whom the run's param `recipients` asks for."""
     return MailSettings(
-        recipients=recipients or Variable.get("target_list_recipients", default=None),
+        recipients=Variable.get("target_list_recipients", default=None),
+        requested=recipients,
         contact=Variable.get("target_list_contact", default=MailSettings.contact),
         store=Variable.get("store_name", default=MailSettings.store),
         max_attachment=whole_number(

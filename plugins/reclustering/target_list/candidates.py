@@ -15,13 +15,20 @@ import pyarrow.parquet as pq
 from reclustering.core.contracts import EXCLUSIONS
 from reclustering.core.errors import BadInputError
 from reclustering.core.protocols import Warehouse
-from reclustering.core.run import Run
 from reclustering.target_list.addresses import normalised
 from reclustering.target_list.opt_outs import OptOuts
 
+CUSTOMERS_SCHEMA = pa.schema(
+    [
+        ("customer", pa.int64()),
+        *((name, pa.string()) for name in ("email", "salutation", "first_name", "last_name")),
+    ]
+)
+"""What `customers.sql` gives."""
+
 
 class Candidate(NamedTuple):
-    """A customer of the cluster, as `target_list.sql` and `purchases.parquet` give it."""
+    """A customer of the cluster, as `customers.sql` and the run's files give it."""
 
     customer: int
     email: str | None
@@ -58,30 +65,63 @@ class TargetList:
 
 
 def load_candidates(
-    warehouse: Warehouse, run: Run, label: int, *, opt_outs: OptOuts, purchases: Path
+    warehouse: Warehouse, label: int, *, opt_outs: OptOuts, labels: Path, purchases: Path
 ) -> TargetList:
-    """Read the customers of a cluster and what is known of their orders, and decide about each."""
-    day_and_label = {"as_of": run.as_of, "label": label}
+    """Read what is known of the customers of a cluster, and decide about each.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Where names and addresses are.
+    label : int
+        The cluster.
+    opt_outs : OptOuts
+        Who must not be written to.
+    labels, purchases : Path
+        `labels.parquet` and `purchases.parquet` of this run.
+    """
     with warehouse.read() as session:
-        batches = session.stream("target_list/target_list", day_and_label)
-        return choose_customers(read_candidates(batches, purchases), opt_outs)
+        batches = session.stream("target_list/customers")
+        return choose_customers(read_candidates(batches, label, labels, purchases), opt_outs)
 
 
-def read_candidates(batches: Iterable[pa.RecordBatch], purchases: Path) -> Iterator[Candidate]:
-    """Give the rows of `target_list.sql` one by one, each with its row of `purchases.parquet`."""
+def read_candidates(
+    batches: Iterable[pa.RecordBatch], label: int, labels: Path, purchases: Path
+) -> Iterator[Candidate]:
+    """Give the customers of a cluster one by one, with their row of `customers.sql` if they have one."""
+    last: int | None = None
     for batch in batches:
         if batch.num_rows:
-            table = _with_purchases(batch, purchases)
-            columns = [table[name].to_pylist() for name in Candidate._fields]
-            yield from map(Candidate._make, zip(*columns, strict=True))
+            end = batch["customer"][-1].as_py()
+            yield from _members(batch, label, labels, purchases, after=last, until=end)
+            last = end
+    nobody = pa.RecordBatch.from_pylist([], CUSTOMERS_SCHEMA)
+    yield from _members(nobody, label, labels, purchases, after=last, until=None)
 
 
-def _with_purchases(batch: pa.RecordBatch, purchases: Path) -> pa.Table:
-    # Both are sorted by customer, so a batch needs no more than its range of the file.
+def _members(
+    batch: pa.RecordBatch,
+    label: int,
+    labels: Path,
+    purchases: Path,
+    *,
+    after: int | None,
+    until: int | None,
+) -> Iterator[Candidate]:
+    # All are sorted by customer, so a batch needs no more than its range of the files.
     customer = pc.field("customer")
-    first, last = batch["customer"][0], batch["customer"][-1]
-    known = pq.read_table(purchases, filters=(customer >= first) & (customer <= last))
-    return pa.Table.from_batches([batch]).join(known, "customer").sort_by("customer")
+    within = pc.scalar(True)
+    if after is not None:
+        within &= customer > after
+    if until is not None:
+        within &= customer <= until
+    columns = ["customer", "frequency"]
+    table = pq.read_table(labels, columns=columns, filters=within & (pc.field("label") == label))
+    known = pq.read_table(purchases, filters=within)
+    rows = pa.Table.from_batches([batch])
+    table = table.join(known, "customer").join(rows, "customer").sort_by("customer")
+    values = [table[name].to_pylist() for name in Candidate._fields]
+    yield from map(Candidate._make, zip(*values, strict=True))
 
 
 def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> TargetList:
@@ -133,18 +173,15 @@ def require_whole_cluster(chosen: TargetList, labels: Path, *, label: int, size:
     Raises
     ------
     BadInputError
-        When the published labels are not those of this run, or a customer is not accounted for.
+        When a customer of the cluster is missing or there twice, or is not accounted for.
     """
     members = pq.read_table(labels, columns=["customer"], filters=[("label", "=", label)])
     expected = members["customer"].combine_chunks()
     found = pa.array(chosen.customers, pa.int64())
     if not found.sort().equals(expected.cast(pa.int64()).sort()):
-        strangers = len(found) - pc.sum(pc.is_in(found, value_set=expected)).as_py() if found else 0
         raise BadInputError(
-            f"The warehouse has {len(found)} customers in cluster {label}, of whom {strangers} are not "
-            f"among the {len(expected)} of this run's labels.parquet. Either another run has published "
-            "its labels for the same as_of since, or dbo.customer has a c_customer_sk twice. Clear "
-            "write_labels of the run that should count, and the tasks after it."
+            f"dbo.customer gives {len(found)} rows for the {len(expected)} customers of cluster {label}; "
+            "expected one for each. It has a c_customer_sk twice: mend it, and clear this task."
         )
     accounted = len(chosen.entries) + sum(chosen.excluded.values())
     if accounted != size:

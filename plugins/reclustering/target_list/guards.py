@@ -26,45 +26,39 @@ class EarlierList:
     ----------
     as_of : date
         Its day.
-    opt_outs : int
-        How many opt-outs there were.
+    run_id : str
+        The run that built it.
+    description : dict or None
+        Its `target_list.json`; None if its files are gone, though it was mailed.
     keys : UPath
         Its `target_list.parquet`.
     """
 
     as_of: date
-    opt_outs: int
+    run_id: str
+    description: dict[str, Any] | None
     keys: UPath
 
 
 def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList | None:
-    """Find the list of the same label to compare with: what another run mailed for this as_of.
+    """Find the list of the same label to compare with: the last that may be in marketing's hands.
 
-    Else it is the newest of an earlier as_of, among published runs. A list that a guard has stopped
-    left no files, so it never becomes the measure of the next one.
+    Where none was mailed, it is the newest of an earlier as_of, among published runs.
     """
-    this_day = {"as_of": run.as_of}
+    this_list = {"as_of": run.as_of, "label": label}
     with warehouse.read() as session:
-        rows = session.query("target_list/mailed_runs", this_day | {"label": label})
-        rows += session.query("target_list/earlier_runs", this_day)
+        rows = session.query("target_list/earlier_lists", this_list)
     for row in rows:
         earlier = Run(row["as_of"], row["run_id"], run.artifacts)
         if earlier == run:
             continue
         description, keys = earlier.path("target_list.json"), earlier.path("target_list.parquet")
-        if description.exists() and keys.exists():
-            built = read_json(description)
-            if built["label"] == label:
-                return EarlierList(earlier.as_of, built["opt_outs"], keys)
+        built = read_json(description) if description.exists() and keys.exists() else None
+        if built and built["label"] != label:
+            built = None
+        if built or row["mailed"]:
+            return EarlierList(earlier.as_of, earlier.run_id, built, keys)
     return None
-
-
-def last_mailed(warehouse: Warehouse, run: Run, label: int) -> date | None:
-    """Give the newest earlier day whose list may have been mailed, by the ledger."""
-    with warehouse.read() as session:
-        rows = session.query("target_list/last_mailed", {"as_of": run.as_of, "label": label})
-    day: date | None = rows[0]["as_of"]
-    return day
 
 
 def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[str, Any] | None:
@@ -80,10 +74,11 @@ def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[s
     Returns
     -------
     dict or None
-        `as_of` and `customers` of the earlier list, how many were `added` and are `gone`, and
-        `change`: the two together as a share of the earlier list. None when this is the first list.
+        `as_of`, `run_id`, `sha256` and `customers` of the earlier list, how many were `added` and are
+        `gone`, and `change`: the two together as a share of the earlier list. None when there is none
+        to compare with.
     """
-    if earlier is None:
+    if earlier is None or earlier.description is None:
         return None
     with fetch(earlier.keys) as local:
         before = pq.read_table(local)["customer"].combine_chunks()
@@ -92,6 +87,8 @@ def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[s
     added, gone = len(now) - stayed, len(before) - stayed
     return {
         "as_of": earlier.as_of.isoformat(),
+        "run_id": earlier.run_id,
+        "sha256": earlier.description["sha256"],
         "customers": len(before),
         "added": added,
         "gone": gone,
@@ -99,41 +96,40 @@ def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[s
     }
 
 
-def guard_change(
-    change: dict[str, Any] | None, last_mailed: date | None, bounds: Bounds
+def judge_list(
+    change: dict[str, Any] | None, opt_outs: int, earlier: EarlierList | None, bounds: Bounds
 ) -> Iterator[Finding]:
-    """See that the list is much like the one before, which must be known if it was mailed.
+    """Say what speaks against mailing a list.
 
     Parameters
     ----------
     change : dict or None
         What `list_change` gave.
-    last_mailed : date or None
-        The newest earlier day whose list was mailed, by the ledger.
+    opt_outs : int
+        How many opt-outs there are.
+    earlier : EarlierList or None
+        The list before.
     bounds : Bounds
         How far it may differ.
     """
-    compared = date.fromisoformat(change["as_of"]) if change else None
-    if last_mailed is not None and (compared is None or compared < last_mailed):
+    if earlier and earlier.description is None:
         yield Finding(
             "change",
-            f"the list of {last_mailed} was mailed, but its target_list.parquet is not among the "
-            "artifacts, so nobody can tell what has changed since",
+            f"the list of {earlier.as_of} was mailed, but the target_list.parquet of run {earlier.run_id} "
+            "is not among the artifacts, so nobody can tell what has changed since",
         )
-    elif change and change["change"] > bounds.max_list_change:
+    if change and change["change"] > bounds.max_list_change:
         yield Finding(
             "change",
             f"the list has changed by {change['change']:.1%} since {change['as_of']} "
             f"({change['added']:,} added, {change['gone']:,} gone, of {change['customers']:,}); "
             f"expected at most {bounds.max_list_change:.0%}",
         )
-
-
-def guard_opt_outs(opt_outs: int, earlier: EarlierList | None, bounds: Bounds) -> Iterator[Finding]:
-    """See that opt-outs have not vanished: without them, those who asked not to be mailed are."""
-    if earlier and opt_outs < earlier.opt_outs * (1 - bounds.max_opt_outs_lost):
+    before = earlier.description["opt_outs"] if earlier and earlier.description else 0
+    # Without opt-outs, those who asked not to be mailed are.
+    if earlier and opt_outs < before * (1 - bounds.max_opt_outs_lost):
         yield Finding(
             "opt_outs",
-            f"dbo.email_suppressions has {opt_outs} rows and had {earlier.opt_outs} on {earlier.as_of}; "
+            f"dbo.email_suppressions has {opt_outs:,} rows and had {before:,} on {earlier.as_of}; "
             f"expected at most {bounds.max_opt_outs_lost:.0%} fewer",
         )

@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reclustering.core.errors import BadInputError
 from reclustering.target_list.candidates import Candidate
+from reclustering.target_list.opt_outs import OptOuts
 
 COLUMNS = (
     "customer",
@@ -49,6 +51,26 @@ def write_csv(entries: Iterable[Candidate], out: Path) -> str:
         csv.writer(file).writerows(_row(entry) for entry in entries)
     with out.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
+    """Refuse a list with somebody who has opted out.
+
+    Raises
+    ------
+    BadInputError
+        Says how many there are.
+    """
+    with csv_file.open(encoding="utf-8-sig", newline="") as file:
+        late = sum(
+            opt_outs.cover(int(row["customer"]), row["email"].removeprefix("'"))
+            for row in csv.DictReader(file)
+        )
+    if late:
+        raise BadInputError(
+            f"{late:,} customers on the list have opted out since it was built, so it is not mailed. Clear "
+            "build_target_list, and this task after it; where the list was held, look at the new one."
+        )
 
 
 def write_keys(entries: Iterable[Candidate], out: Path) -> None:
