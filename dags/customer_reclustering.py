@@ -231,7 +231,7 @@ def customer_reclustering() -> None:
             mail_settings(params["recipients"]),
             label=params["target_label"],
             held=why_held(context),
-            now=datetime.now(UTC),
+            clock=lambda: datetime.now(UTC),
             today=today(context),
         )
 

@@ -29,7 +29,7 @@ class Script:
     """What the server says, and what it has stored.
 
     A reply is a line such as "451 later", HANG (say nothing), or DROP (close the connection);
-    `accept_then` is what happens after a mail has been stored.
+    `accept_then` is what happens after a mail has been stored; `senders` are the arguments of MAIL.
     """
 
     on_connect: str | None = None
@@ -37,6 +37,8 @@ class Script:
     on_data: str | None = None
     before_dot: str | None = None
     accept_then: str | None = None
+    offers_dsn: bool = False
+    senders: list[str] = field(default_factory=list)
     mails: list[Envelope] = field(default_factory=list)
     stored: threading.Event = field(default_factory=threading.Event)
 
@@ -51,6 +53,12 @@ class Script:
     def received(self) -> list[str]:
         """Give the recipients of the stored mails, in order."""
         return [recipient for mail in self.mails for recipient in mail.rcpt_tos]
+
+    async def handle_EHLO(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, said: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*said[:-1], "250-DSN", said[-1]] if self.offers_dsn else said
 
     async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: Any
@@ -80,6 +88,10 @@ class ScriptedSMTP(SMTP):
             self.transport.close()
             return
         await super()._handle_client()
+
+    async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
+        self.event_handler.senders.append(arg)
+        await super().smtp_MAIL(arg.replace(" RET=HDRS", ""))
 
     async def smtp_DATA(self, arg: str) -> None:  # noqa: N802
         if self.event_handler.before_dot:

@@ -141,7 +141,7 @@ class World:
             MailSettings(**chosen),
             label=label,
             held=held,
-            now=now,
+            clock=lambda: now,
             today=today or run.as_of,
         )
         return read_json(run, "delivery.json") | returned

@@ -1,6 +1,7 @@
 """What people do by hand, where Airflow runs and with `plugins` on the path.
 
     python -m reclustering ledger doubt
+    python -m reclustering take-back 2024-01-01
 
 It works on the warehouse that the Airflow connection `warehouse` names.
 """
@@ -14,6 +15,8 @@ from collections.abc import Sequence
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.delivery.ledger_command import add_ledger_command
+from reclustering.orchestration import artifacts
+from reclustering.taking_back import add_take_back_command
 from reclustering.warehouse import connect
 
 
@@ -23,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rooms = parser.add_subparsers(required=True)
     add_ledger_command(
         rooms.add_parser("ledger", help="what was mailed, what is in doubt; clear the doubt")
+    )
+    add_take_back_command(
+        rooms.add_parser("take-back", help="remove a published day: labels, run, files"), artifacts
     )
     options = parser.parse_args(arguments)
     try:

@@ -7,6 +7,7 @@ the UI: paths, counts and hashes, never a customer.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import cache
@@ -301,7 +302,7 @@ def email_target_list(
     *,
     label: int,
     held: str | None,
-    now: datetime,
+    clock: Callable[[], datetime],
     today: date,
 ) -> dict[str, Any]:
     """Mail the list to everybody who has not got it yet; leave `mail.html` and `delivery.json`.
@@ -314,7 +315,7 @@ def email_target_list(
     recipients = valid_recipients(settings)
     built = message.read_list(run, label)
     key = ListKey(run.as_of, label, built["sha256"])
-    ledger = Ledger(warehouse, key, run_id=run.run_id, now=now)
+    ledger = Ledger(warehouse, key, run_id=run.run_id, clock=clock)
     released = settings.released == key.release and not run.preview
 
     @cache
@@ -326,7 +327,11 @@ def email_target_list(
 
     def compose(one: Delivery) -> bytes:
         return message.address_message(
-            content(), sender=mailer.sender, to=one.recipient, message_id=one.message_id, now=now
+            content(),
+            sender=mailer.sender,
+            to=one.recipient,
+            message_id=one.message_id,
+            now=clock(),
         )
 
     if built["customers"] == 0:

@@ -36,8 +36,9 @@ class Mailer:
     def connect(self) -> Iterator[Mailer]:
         yield self
 
-    def send(self, recipient: str, message: bytes) -> None:
+    def send(self, recipient: str, message: bytes) -> str:
         self.accepted.append(recipient)
+        return "250 OK"
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     settings = MailSettings(recipients=to, store="Shop")
     steps.build_target_list(warehouse, run, settings=settings, held=None, **judged)
     steps.email_target_list(
-        warehouse, run, mailer, settings, label=0, held=None, now=NOW, today=DAY
+        warehouse, run, mailer, settings, label=0, held=None, clock=lambda: NOW, today=DAY
     )
     return read_json(run.path("delivery.json"))["outcomes"]
 

@@ -127,7 +127,7 @@ def test_a_preview_shows_everything_and_changes_nothing(night, warehouse_file):
 
 
 def test_a_trial_does_not_replace_what_is_published_unless_a_person_insists(night, run_dag):
-    first, _, mails = night("SELECT 1")
+    first, _, _mails = night("SELECT 1")
     assert first.state == "success", first.failure
     trial, _, _ = night("SELECT 1", scaling="robust")
     assert trial.state == "failed"

@@ -38,10 +38,11 @@ class _DyingConversation:
     def __init__(self, mailer: DyingMailer, conversation) -> None:
         self.mailer, self.conversation = mailer, conversation
 
-    def send(self, recipient: str, message: bytes) -> None:
+    def send(self, recipient: str, message: bytes) -> str:
         self.mailer.die_at("sending")
-        self.conversation.send(recipient, message)
+        answer = self.conversation.send(recipient, message)
         self.mailer.die_at("accepted")
+        return answer
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
-from reclustering.core.errors import TerminalError
+from reclustering.core.errors import TerminalError, TransientError
 from reclustering.mail import SmtpMailer
 from tests.smtp_servers import HANG
-from tests.world import MARKETING, people
+from tests.world import MARKETING, NOW, people
 
 
 @pytest.fixture
@@ -39,10 +40,15 @@ def test_killed_before_the_conversation(world, run, script):
 @pytest.mark.parametrize(("moment", "inbox"), [("sending", []), ("accepted", [MARKETING])])
 def test_killed_between_the_two_entries_in_the_ledger(world, run, script, moment, inbox):
     assert attempt(world, moment).wait(60) == -signal.SIGKILL
-    for _ in range(2):
+    for minutes, error, said in (
+        (1, TransientError, "another attempt is at work on it"),
+        (14, TransientError, "another attempt is at work on it"),
+        (16, TerminalError, "has the mail is not known"),
+        (600, TerminalError, "has the mail is not known"),
+    ):
         assert (script.received(), world.ledger()) == (inbox, [(MARKETING, "sending", 1)])
-        with pytest.raises(TerminalError, match="not known"):
-            world.email(run, SmtpMailer())
+        with pytest.raises(error, match=said):
+            world.email(run, SmtpMailer(), now=NOW + timedelta(minutes=minutes))
 
 
 def test_killed_while_the_server_has_the_mail_and_has_not_answered(world, run, script):
@@ -53,5 +59,5 @@ def test_killed_while_the_server_has_the_mail_and_has_not_answered(world, run, s
     process.wait()
     script.accept_then = None
     with pytest.raises(TerminalError, match="not known"):
-        world.email(run, SmtpMailer())
+        world.email(run, SmtpMailer(), now=NOW + timedelta(minutes=20))
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "sending", 1)])

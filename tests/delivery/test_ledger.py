@@ -29,7 +29,7 @@ def hook(store):
 
 @pytest.fixture
 def ledger(hook):
-    return Ledger(hook, KEY, run_id="manual__1", now=NOW)
+    return Ledger(hook, KEY, run_id="manual__1", clock=lambda: NOW)
 
 
 def enter(ledger: Ledger) -> Delivery:
@@ -59,7 +59,7 @@ def test_a_mail_from_pending_to_sent(hook, ledger):
 
 
 def test_another_list_of_the_day_is_a_correction_once_one_went_out(hook, ledger):
-    other = Ledger(hook, ListKey(AS_OF, 0, "cd" * 32), run_id="manual__2", now=NOW)
+    other = Ledger(hook, ListKey(AS_OF, 0, "cd" * 32), run_id="manual__2", clock=lambda: NOW)
     row = enter(ledger)
     assert not other.corrects()
     assert ledger.claim(row)

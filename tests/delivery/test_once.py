@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
+from tenacity import wait_none
 
+from reclustering import steps
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.delivery import sending
 from reclustering.delivery.ledger import Ledger, ListKey, clear_doubt
+from reclustering.delivery.settings import MailSettings
 from reclustering.mail import SmtpMailer
 from tests.smtp_servers import DROP, HANG, Script, connection_uri
 from tests.world import AS_OF, MARKETING, NEXT, NOW, World, people, read_json
@@ -323,6 +328,72 @@ def test_a_doubt_that_is_none_cannot_be_cleared(world, run, script):
         clear_doubt(world.warehouse, "<x@y>", arrived=False, now=NOW)
 
 
+def test_a_doubt_that_is_settled_meanwhile_is_not_reported_as_cleared(
+    world, run, script, monkeypatch
+):
+    script.accept_then = DROP
+    with pytest.raises(TerminalError, match="not known"):
+        world.email(run, SmtpMailer())
+    monkeypatch.setattr(Ledger, "settle", lambda *args, **named: False)
+    with pytest.raises(TerminalError, match="has changed in the ledger a moment ago"):
+        clear_doubt(world.warehouse, message_id(world), arrived=True, now=NOW)
+
+
+def test_the_servers_answer_and_the_moment_are_on_record(world, run, script):
+    moments = iter(NOW + timedelta(minutes=n) for n in range(100))
+    steps.email_target_list(
+        world.warehouse,
+        run,
+        SmtpMailer(),
+        MailSettings(TWO),
+        label=0,
+        held=None,
+        clock=lambda: next(moments),
+        today=AS_OF,
+    )
+    rows = world.sql("SELECT detail, changed_at FROM dbo.target_list_deliveries ORDER BY recipient")
+    assert [detail for detail, _ in rows] == ["250 Stored"] * 2
+    assert NOW.replace(tzinfo=None) < rows[0][1] < rows[1][1]
+    [sent, _] = read_json(run, "delivery.json")["recipients"]
+    assert (sent["outcome"], sent["detail"]) == ("sent", "250 Stored")
+
+
+@pytest.fixture
+def ledger_out_of_order(monkeypatch):
+    """The ledger cannot be written for as many times as the test says, once a mail was handed over."""
+    monkeypatch.setattr(sending, "_persistently", sending._persistently.copy(wait=wait_none()))
+    settle, failures = Ledger.settle, []
+
+    def failing(self, *args, **named):
+        if failures:
+            raise failures.pop()
+        return settle(self, *args, **named)
+
+    monkeypatch.setattr(Ledger, "settle", failing)
+    return failures
+
+
+def test_an_answer_is_written_down_when_the_ledger_is_back(world, run, script, ledger_out_of_order):
+    ledger_out_of_order += [TransientError("the warehouse is away")] * 3
+    world.email(run, SmtpMailer(), recipients=TWO)
+    assert world.ledger() == [(MARKETING, "sent", 1), (SALES, "sent", 1)]
+
+
+def test_a_ledger_that_stays_away_keeps_the_list_from_nobody_and_the_answer_is_told(
+    world, run, script, ledger_out_of_order
+):
+    ledger_out_of_order += [TerminalError("no right to write")]
+    with pytest.raises(TerminalError) as stop:
+        world.email(run, SmtpMailer(), recipients=TWO)
+    assert script.received() == [MARKETING, SALES]
+    assert world.ledger() == [(MARKETING, "sending", 1), (SALES, "sent", 1)]
+    assert (
+        "The mail server has answered for marketing@example.com, but the ledger could not be written: the "
+        "answer was '250 Stored', and then: no right to write."
+    ) in str(stop.value)
+    assert f"ledger clear '{message_id(world)}' --arrived" in str(stop.value)
+
+
 class RivalMailer(SmtpMailer):
     """Lets another attempt do something with the ledger at a given moment."""
 
@@ -337,8 +408,9 @@ class RivalMailer(SmtpMailer):
 
     def send(self, recipient, message):
         with super().connect() as conversation:
-            conversation.send(recipient, message)
+            answer = conversation.send(recipient, message)
         self.on_sent()
+        return answer
 
 
 def test_an_attempt_that_is_overtaken_finds_the_mail_sent(world, run, script):
@@ -359,14 +431,16 @@ def test_a_mail_that_somebody_gave_up_while_it_was_sent_is_in_doubt(world, run, 
     def give_up() -> None:
         clear_doubt(world.warehouse, message_id(world), arrived=False, now=NOW)
 
-    with pytest.raises(TerminalError, match="accepted after somebody had changed the ledger"):
+    with pytest.raises(
+        TerminalError, match=r"was accepted \(.250 Stored.\) after somebody had changed the"
+    ):
         world.email(run, RivalMailer(on_sent=give_up))
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "pending", 1)])
 
 
 def test_an_attempt_given_up_for_dead_cannot_undo_a_later_one(world, run, script):
     sha256 = read_json(run, "target_list.json")["sha256"]
-    ledger = Ledger(world.warehouse, ListKey(AS_OF, 0, sha256), run_id="r", now=NOW)
+    ledger = Ledger(world.warehouse, ListKey(AS_OF, 0, sha256), run_id="r", clock=lambda: NOW)
     (first,) = ledger.enter([MARKETING], customers=4, sender="Store <store@example.com>")
     assert ledger.claim(first)
     clear_doubt(world.warehouse, first.message_id, arrived=False, now=NOW)

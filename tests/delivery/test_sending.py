@@ -46,6 +46,7 @@ def test_the_outcomes_are_counted_and_said():
         "already_sent": 1,
         "held": 0,
         "in_doubt": 0,
+        "unrecorded": 0,
         "refused": 1,
         "failed": 0,
     }

@@ -34,6 +34,22 @@ def test_the_mail_arrives_byte_by_byte(script):
     assert stored.original_content == MAIL
 
 
+def test_the_servers_answer_is_given_without_addresses(script):
+    script.accept_then = "250 2.0.0 Ok: queued as 4XYZ for jane@shop.example"
+    with SmtpMailer().connect() as conversation:
+        answer = conversation.send(TO, MAIL)
+    assert answer == "250 2.0.0 Ok: queued as 4XYZ for (address)"
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_a_bounce_is_to_bring_back_the_headers_alone_where_that_can_be_asked_for(script, offered):
+    """Else it brings the whole list into a mailbox that nobody reads."""
+    script.offers_dsn = offered
+    send()
+    assert (" RET=HDRS" in script.senders[0]) is offered
+    assert script.mails[0].original_content == MAIL
+
+
 def test_several_mails_go_through_one_conversation(script):
     with SmtpMailer().connect() as conversation:
         conversation.send(TO, MAIL)

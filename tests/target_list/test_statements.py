@@ -79,7 +79,7 @@ def test_what_was_mailed_comes_first_and_then_what_was_published(store, hook, tm
     for day, minute in ((before, 0), (AS_OF, 1), (NEXT, 2)):
         key = ListKey(day, 0, "ab" * 32)
         now = NOW + timedelta(minutes=minute)
-        ledger = Ledger(hook, key, run_id=f"mailed-{day}", now=now)
+        ledger = Ledger(hook, key, run_id=f"mailed-{day}", clock=lambda now=now: now)
         (row,) = ledger.enter([MARKETING], customers=7, sender="Store <store@example.com>")
         if day != before:
             assert ledger.claim(row)

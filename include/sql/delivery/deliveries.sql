@@ -8,6 +8,8 @@ SELECT
     tld.recipient,
     tld.state,
     tld.attempts,
-    tld.message_id
+    tld.message_id,
+    tld.detail,
+    tld.changed_at
 FROM dbo.target_list_deliveries AS tld
 WHERE tld.as_of = @as_of AND tld.label = @label

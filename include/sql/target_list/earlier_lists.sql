@@ -11,7 +11,11 @@ WITH mailed AS (
         tld.run_id,
         MAX(tld.changed_at) AS changed_at
     FROM dbo.target_list_deliveries AS tld
-    WHERE tld.as_of <= @as_of AND tld.label = @label AND tld.state <> 'pending'
+    WHERE
+        tld.as_of <= @as_of
+        AND tld.label = @label
+        AND tld.state <> 'pending'
+        AND tld.taken_back_at IS NULL
     GROUP BY tld.as_of, tld.run_id
 ),
 

@@ -69,8 +69,8 @@ class UnansweredError(Exception):
 class Conversation(Protocol):
     """An open connection to a mail server."""
 
-    def send(self, recipient: str, message: bytes) -> None:
-        """Hand over one mail to one recipient.
+    def send(self, recipient: str, message: bytes) -> str:
+        """Hand over one mail to one recipient; give the server's answer, with its number for the mail.
 
         Raises
         ------

@@ -8,15 +8,19 @@ even when the process dies in between.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 from typing import Any
 
 from reclustering.core.errors import TerminalError
 from reclustering.core.protocols import Session, Warehouse
+
+LONGEST_CONVERSATION = timedelta(minutes=15)
+"""A mail that has been held for longer is in doubt: SMTP lets a server take ten minutes to answer (RFC
+5321, 4.5.3.2.6)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,9 @@ class Delivery:
     state: str
     attempts: int
     message_id: str
+    detail: str = field(default="", compare=False)
+    changed_at: datetime | None = field(default=None, compare=False)
+    """When it last changed, UTC; None if it is not in the ledger."""
 
 
 def message_id(key: ListKey, recipient: str, sender: str) -> str:
@@ -62,15 +69,17 @@ class Ledger:
         The list.
     run_id : str
         The run that writes.
-    now : datetime
-        When, in UTC.
+    clock : callable
+        Gives the time, in UTC.
     """
 
-    def __init__(self, warehouse: Warehouse, key: ListKey, *, run_id: str, now: datetime) -> None:
+    def __init__(
+        self, warehouse: Warehouse, key: ListKey, *, run_id: str, clock: Callable[[], datetime]
+    ) -> None:
         self._warehouse = warehouse
         self._key = key
         self._run_id = run_id
-        self._now = now.replace(tzinfo=None)
+        self._clock = clock
 
     def enter(self, recipients: Iterable[str], *, customers: int, sender: str) -> list[Delivery]:
         """Enter the recipients that are not in the ledger yet; give the rows of all of them.
@@ -93,7 +102,7 @@ class Ledger:
                         "delivery/insert_delivery",
                         self._row(recipient)
                         | {"customers": customers, "message_id": mail, "run_id": self._run_id}
-                        | {"now": self._now},
+                        | {"now": self._now()},
                     )
                     known[recipient] = Delivery(self._key.sha256, recipient, "pending", 0, mail)
         return [known[recipient] for recipient in recipients]
@@ -119,7 +128,7 @@ class Ledger:
             changed = session.execute(
                 "delivery/claim_delivery",
                 self._row(delivery.recipient)
-                | {"attempts": delivery.attempts, "run_id": self._run_id, "now": self._now},
+                | {"attempts": delivery.attempts, "run_id": self._run_id, "now": self._now()},
             )
         return changed == 1
 
@@ -130,14 +139,26 @@ class Ledger:
                 "delivery/settle_delivery",
                 self._row(delivery.recipient)
                 | {"attempts": delivery.attempts + 1, "state": state, "detail": detail[:1000]}
-                | {"now": self._now},
+                | {"now": self._now()},
             )
         return changed == 1
+
+    def is_living(self, delivery: Delivery) -> bool:
+        """Tell whether the attempt that holds a mail may still be at work on it.
+
+        One that has said why the mail is in doubt is not.
+        """
+        started = delivery.changed_at
+        at_work = delivery.state == "sending" and not delivery.detail
+        return at_work and started is not None and self._now() - started < LONGEST_CONVERSATION
 
     def state(self, recipient: str) -> str:
         """Give the state of the mail to one recipient."""
         with self._warehouse.read() as session:
             return next(row.state for row in self._rows(session) if row.recipient == recipient)
+
+    def _now(self) -> datetime:
+        return self._clock().replace(tzinfo=None)
 
     def _rows(self, session: Session) -> list[Delivery]:
         return [row for row in _deliveries(session, self._key) if row.sha256 == self._key.sha256]
@@ -177,7 +198,7 @@ def clear_doubt(warehouse: Warehouse, message: str, *, arrived: bool, now: datet
     Raises
     ------
     TerminalError
-        When no mail with this Message-ID is in doubt.
+        When no mail with this Message-ID is in doubt, or it has changed meanwhile.
     """
     wanted = f"<{message.strip('<> ')}>"
     row = next((one for one in read_ledger(warehouse) if one["message_id"] == wanted), None)
@@ -191,11 +212,24 @@ def clear_doubt(warehouse: Warehouse, message: str, *, arrived: bool, now: datet
     delivery = Delivery(
         key.sha256, row["recipient"], row["state"], int(row["attempts"]) - 1, row["message_id"]
     )
-    Ledger(warehouse, key, run_id=row["run_id"], now=now).settle(
+    cleared = Ledger(warehouse, key, run_id=row["run_id"], clock=lambda: now).settle(
         delivery,
         state="sent" if arrived else "pending",
         detail=f"a person found out that it has {'' if arrived else 'not '}arrived",
     )
+    if not cleared:
+        raise TerminalError(
+            f"The mail with Message-ID {wanted} has changed in the ledger a moment ago, and was left as it "
+            "is. Look at it again: python -m reclustering ledger all"
+        )
+
+
+def take_back(session: Session, as_of: date, *, now: datetime) -> int:
+    """Note that a day was taken back, so that no later list is compared with its; give how many rows.
+
+    What was sent stays on record.
+    """
+    return session.execute("delivery/take_back", {"as_of": as_of, "now": now.replace(tzinfo=None)})
 
 
 def _deliveries(session: Session, key: ListKey) -> list[Delivery]:
@@ -207,6 +241,8 @@ def _deliveries(session: Session, key: ListKey) -> list[Delivery]:
             row["state"],
             int(row["attempts"]),
             row["message_id"],
+            row["detail"],
+            row["changed_at"],
         )
         for row in rows
     ]

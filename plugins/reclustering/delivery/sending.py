@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Mailer, NotAcceptedError, UnansweredError
 from reclustering.delivery.ledger import Delivery, Ledger, ListKey
 
-Outcome = Literal["sent", "already_sent", "held", "in_doubt", "refused", "failed"]
+Outcome = Literal["sent", "already_sent", "held", "in_doubt", "unrecorded", "refused", "failed"]
 """How it stands with one recipient after an attempt.
 
+`unrecorded`: the server has answered, and the ledger could not be written; it has the mail as `sending`.
 `refused`: the server will not take this mail, however often it is asked; `failed`: it did not take
-it this time. Both are `pending` in the ledger.
+it this time. These two are `pending` in the ledger.
 """
 
 
@@ -129,6 +132,7 @@ _SENTENCES: dict[Outcome, str] = {
     "sent": "The list was mailed to {recipients}.",
     "already_sent": "The list was mailed before to {recipients}, who did not get it again.",
     "held": "The list is not mailed to {recipients}, because {because}.",
+    "unrecorded": "What became of the mail to {recipients} could not be written down.",
     "in_doubt": "Whether the list has reached {recipients} is in doubt.",
     "refused": "The mail to {recipients} was refused.",
     "failed": "The mail to {recipients} was not accepted this time.",
@@ -165,6 +169,11 @@ _PROBLEMS = {
         "The mail to {recipient} was refused: {detail}. Correct the recipient, the connection or the "
         "mail server, then clear this task."
     ),
+    "unrecorded": (
+        "The mail server has answered for {recipient}, but the ledger could not be written: {detail}. Write "
+        "it down: python -m reclustering ledger clear '{message_id}' --arrived if it was accepted, else "
+        "--not-arrived; then clear this task."
+    ),
     "in_doubt": (
         "Whether {recipient} has the mail is not known: an attempt ended after the mail server had "
         "been spoken to ({detail}). It is not sent again by itself. Ask {recipient}, or look for "
@@ -195,7 +204,9 @@ def _deliver_one(
     if delivery.state == "sent":
         return result("already_sent")
     if delivery.state == "sending":
-        return result("in_doubt", "it was killed, lost the connection, or is still at work")
+        if ledger.is_living(delivery):
+            return result("failed", "another attempt is at work on it")
+        return result("in_doubt", delivery.detail or "it was killed, or lost the connection")
     message = compose(delivery)
     claimed = False
     try:
@@ -203,17 +214,42 @@ def _deliver_one(
             claimed = ledger.claim(delivery)
             if not claimed:
                 return _overtaken(ledger, result, delivery)
-            conversation.send(delivery.recipient, message)
-            if not ledger.settle(delivery, state="sent"):
-                return result("in_doubt", "it was accepted after somebody had changed the ledger")
+            outcome: Outcome = "sent"
+            answer = conversation.send(delivery.recipient, message)
     except NotAcceptedError as error:
-        if claimed:
-            ledger.settle(delivery, state="pending", detail=str(error))
-        return result("refused" if error.permanent else "failed", str(error))
+        outcome, answer = "refused" if error.permanent else "failed", str(error)
     except UnansweredError as error:
-        ledger.settle(delivery, state="sending", detail=str(error))
-        return result("in_doubt", str(error))
-    return result("sent")
+        outcome, answer = "in_doubt", str(error)
+    return (
+        _settled(ledger, delivery, result(outcome, answer)) if claimed else result(outcome, answer)
+    )
+
+
+def _settled(ledger: Ledger, delivery: Delivery, found: Result) -> Result:
+    """Write down what the server said. If that fails for long, the other recipients get the list still."""
+    states = {"sent": "sent", "in_doubt": "sending"}
+    try:
+        settled = _persistently(
+            ledger.settle,
+            delivery,
+            state=states.get(found.outcome, "pending"),
+            detail=found.detail,
+        )
+    except (TransientError, TerminalError) as error:
+        said = f"the answer was '{found.detail}', and then: {error}"
+        return replace(found, outcome="unrecorded", detail=said)
+    if not settled and found.outcome == "sent":
+        said = f"it was accepted ('{found.detail}') after somebody had changed the ledger"
+        return replace(found, outcome="in_doubt", detail=said)
+    return found
+
+
+_persistently = Retrying(
+    retry=retry_if_exception_type(TransientError),
+    wait=wait_exponential(max=30),
+    stop=stop_after_delay(120),
+    reraise=True,
+)
 
 
 def _overtaken(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from reclustering.core.errors import BadInputError, TransientError
-from reclustering.core.protocols import Warehouse
+from reclustering.core.protocols import Session, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.statements import for_duckdb
 
@@ -122,6 +122,13 @@ def publish_labels(
     with warehouse.transaction() as session:
         session.execute("labels/delete_staging", this_attempt | {"stale_before": stale_before})
     return expected["n"]
+
+
+def withdraw_labels(session: Session, as_of: date) -> tuple[int, int]:
+    """Delete the published labels of a day and the row that describes them; give how many of each."""
+    this_day = {"as_of": as_of}
+    labels = session.execute("labels/delete_labels", this_day)
+    return labels, session.execute("labels/delete_run", this_day)
 
 
 def _staging_key(moment: datetime) -> str:

@@ -104,7 +104,7 @@ class SmtpConversation:
         self._client = client
         self._sender = sender
 
-    def send(self, recipient: str, message: bytes) -> None:
+    def send(self, recipient: str, message: bytes) -> str:
         """Hand over one mail to one recipient.
 
         Parameters
@@ -113,6 +113,11 @@ class SmtpConversation:
             Envelope recipient.
         message : bytes
             The mail, with CRLF line ends.
+
+        Returns
+        -------
+        str
+            The server's answer, such as `250 2.0.0 Ok: queued as 4XYZ`, by which its log knows the mail.
 
         Raises
         ------
@@ -137,11 +142,15 @@ class SmtpConversation:
         except OSError as error:  # smtplib's own among them
             raise UnansweredError(f"no answer to the complete mail: {_reason(error)}") from None
         self._judge(reply)
+        return _text(reply)
 
     def _announce(self, recipient: str, size: int) -> None:
         client = self._client
         client.ehlo_or_helo_if_needed()
         options = [f"size={size}"] if client.has_extn("size") else []
+        if client.has_extn("dsn"):
+            # Else a bounce can bring the whole list to whoever reads, or does not read, the sender's mail.
+            options.append("RET=HDRS")
         _expect(client.mail(self._sender, options), "the sender", {250})
         _expect(client.rcpt(recipient), "the recipient", {250, 251})
         _expect(client.docmd("DATA"), "the mail", {354})

@@ -48,6 +48,7 @@ ADDED_COLUMNS: Mapping[str, tuple[str, str]] = {
     "clustering_runs_k_clear": ("clustering_runs", "k_clear"),
     "clustering_runs_outliers": ("clustering_runs", "outliers"),
     "clustering_runs_baseline": ("clustering_runs", "baseline"),
+    "target_list_deliveries_taken_back_at": ("target_list_deliveries", "taken_back_at"),
 }
 """Statements that bring an older table up to date, each with the table and the column it adds."""
 
