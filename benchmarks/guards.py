@@ -132,7 +132,7 @@ def _records() -> dict[str, str]:
         "5 % of returners": f"(SELECT 1 + count(*) // 20 FROM ({RETURNERS}))",
     }
     return {
-        f"{who}: {what}": "ALTER TABLE dbo.store_returns ALTER sr_return_amt TYPE double;"
+        f"records of {who}: {what}": "ALTER TABLE dbo.store_returns ALTER sr_return_amt TYPE double;"
         f"CREATE TEMP TABLE hit AS FROM ({RETURNERS}) AS t(sk) ORDER BY hash(sk + 1) LIMIT {limit};{change}"
         for who, limit in limits.items()
         for what, change in _changes()
@@ -168,6 +168,10 @@ def _changes() -> Iterator[tuple[str, str]]:
         )
 
 
+Corrupted = dict[tuple[str, bool], list[tuple["Outcome", int]]]
+"""By what was done, and whether before a first run: what came of it, and customers wrongly in label 0."""
+
+
 @dataclass
 class Outcome:
     """What came of one night: the guards that spoke, and label 0's customers if none did."""
@@ -186,23 +190,33 @@ def main() -> None:
         by = ", ".join(f"{guard} {n}" for guard, n in stopped.items()) or "-"
         passed = sum(not one.guards for one in nights)
         print(f"| {store.name} | {len(nights)} | {passed} | {by} |")
-    print("\n| Corruption | Tried | Stopped | Harmless | Missed: customers wrongly in label 0 |")
-    print("|---|---|---|---|---|")
-    tried: dict[str, list[tuple[Outcome, int]]] = defaultdict(list)
-    for _, (_, corrupted) in results:
-        for name, outcomes in corrupted.items():
-            tried[name] += outcomes
-    for name, outcomes in tried.items():
-        caught = sum(bool(one.guards) for one, _ in outcomes)
-        missed = sorted(wrong for one, wrong in outcomes if not one.guards and wrong)
-        harmless = len(outcomes) - caught - len(missed)
-        print(f"| {name} | {len(outcomes)} | {caught} | {harmless} | {missed or '-'} |")
+    print(
+        "\n| Corruption | After a healthy night: tried, stopped, harmless, missed | Before a first run |"
+        "\n|---|---|---|"
+    )
+    for name in dict.fromkeys(name for _, (_, corrupted) in results for name, _ in corrupted):
+        cells = [
+            _count(
+                [one for _, (_, corrupted) in results for one in corrupted.get((name, first), ())]
+            )
+            for first in (False, True)
+        ]
+        print(f"| {name} | {' | '.join(cells)} |")
+
+
+def _count(outcomes: list[tuple[Outcome, int]]) -> str:
+    """Count what came of corrupted nights; of those missed, how many customers were wrongly in label 0."""
+    caught = sum(bool(one.guards) for one, _ in outcomes)
+    missed = sorted(wrong for one, wrong in outcomes if not one.guards and wrong)
+    harmless = len(outcomes) - caught - len(missed)
+    customers = f" ({', '.join(map(str, missed))} customers)" if missed else ""
+    return f"{len(outcomes)}, {caught}, {harmless}, {len(missed)}{customers}"
 
 
 # Drawing would be half of the time.
 @patch("reclustering.clustering.plots.write_elbow_plot", lambda *_: None)
 @patch("reclustering.clustering.plots.write_clusters_plot", lambda *_: None)
-def _run_store(store: Store) -> tuple[list[Outcome], dict[str, list[tuple[Outcome, int]]]]:
+def _run_store(store: Store) -> tuple[list[Outcome], Corrupted]:
     """Run a store through its nights; give each night's outcome, and those of the corrupted copies."""
     logging.disable()
     with tempfile.TemporaryDirectory() as name:
@@ -212,7 +226,7 @@ def _run_store(store: Store) -> tuple[list[Outcome], dict[str, list[tuple[Outcom
         os.environ["AIRFLOW_CONN_WAREHOUSE"] = f"duckdb://{file}"
         _make_store(file, store)
         nights: list[Outcome] = []
-        corrupted: dict[str, list[tuple[Outcome, int]]] = defaultdict(list)
+        corrupted: Corrupted = defaultdict(list)
         night = FIRST
         while night <= LAST:
             if night in CORRUPTED_NIGHTS:
@@ -242,7 +256,7 @@ def _corrupt(
     file: Path,
     store: Store,
     night: date,
-    found: dict[str, list[tuple[Outcome, int]]],
+    found: Corrupted,
     *,
     first: bool,
 ) -> None:
@@ -265,7 +279,7 @@ def _corrupt(
         if not outcome.guards:
             strangers = outcome.least.filter(pc.invert(pc.is_in(outcome.least, value_set=right)))
             wrong = len(set(strangers.to_pylist()) - hit)
-        found[f"{name} (first run)" if first else name].append((outcome, wrong))
+        found[name.partition(":")[0] if hit else name, first].append((outcome, wrong))
     shutil.copyfile(as_it_is, file)
 
 

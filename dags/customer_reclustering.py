@@ -2,13 +2,15 @@
 
 ## What a run does
 
-1. `extract_features` reads four return features per customer from the warehouse into a Parquet file.
+1. `extract_features` sees that the night's load is there, and reads four return features per customer
+   from the warehouse into a Parquet file.
 2. `choose_k` draws the elbow curve and chooses the number of clusters.
 3. `fit_clusters` fits k-means with that k and labels every customer. Label 0 is the group that
    returned least.
-4. `write_labels` publishes the labels in `dbo.customer_clusters`, all or nothing.
-5. `build_target_list` writes the customers of `target_label` who can be written to, as CSV.
-6. `email_target_list` mails the list to marketing, once.
+4. `check_fit` judges the fit: does label 0 still mean what it meant?
+5. `write_labels` publishes the labels in `dbo.customer_clusters`, all or nothing.
+6. `build_target_list` writes the customers of `target_label` who can be written to, as CSV.
+7. `email_target_list` mails the list to marketing, once.
 
 Files are under `{artifacts}/as_of=YYYY-MM-DD/<run>/`.
 
@@ -21,15 +23,25 @@ sends no list twice.
 
 - *"… is in the future"*, *"expected …"*: trigger again with the parameter corrected.
 - *"The store lacks …"*: the connection `warehouse` names the wrong database, or its login lacks rights.
-- *A guard stopped the list*: look at the clusters; if the change is real, trigger again with
-  `accept_change`.
+- *The night's load is not there*: it is looked for again while the task has retries left. Then see that
+  it has run, and clear `extract_features` and the tasks after it.
+- *The clusters were not published*, *the target list was not built*: a guard found them too different from
+  the last. Nothing was published; the plots lie in the run's folder. If the change is real, trigger
+  again with `accept_change`; a preview shows what would come of other parameters.
 - *A mail is in doubt*: an attempt died between handing the mail over and hearing that it arrived. Ask
   one recipient, then follow the message; nothing is sent again until you do.
+- *A wrong list was published or mailed*: `python -m reclustering take-back <as_of>` removes the day, and
+  the next run of it is mailed as a correction.
 
 ## Another day
 
 Trigger with `as_of`, or backfill: each day describes the store as it stood at the start of that day.
-A backfill sends no mail unless `delivery` is `send`.
+Only today's list is mailed by itself, and nothing from a backfill, unless `delivery` is `send`.
+
+## Trying things
+
+Trigger with `preview`: everything is computed and drawn, nothing published, nothing mailed. Without it, a
+run by hand that would replace what another run has published is stopped, and shows both.
 """
 
 from __future__ import annotations

@@ -41,7 +41,8 @@ def extract_features(
 
     Nothing is read before the night's load is there. Of a day that is over, none is late.
     """
-    from reclustering.features.load import judge_load, read_load
+    from reclustering.features.guards import judge_load
+    from reclustering.features.load import read_load
     from reclustering.features.table import write_features
     from reclustering.labels.history import previous_run
 

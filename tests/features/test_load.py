@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from reclustering.core.guards import Bounds
-from reclustering.features.load import EVENTS, Load, Source, collect, judge_load, read_load
+from reclustering.features.guards import judge_load
+from reclustering.features.load import EVENTS, Load, Source, collect, read_load
 from tests.stores import Store
 
 TODAY = date(2024, 6, 12)
@@ -106,7 +107,7 @@ def test_a_weekday_is_compared_with_its_like() -> None:
         if day.weekday() == 1:
             sales.rows[day] = 100
     assert said(load) == []
-    sales.rows[TODAY] = 100
+    sales.rows[TODAY], sales.amounts[TODAY] = 100, 2_000.0
     (problem,) = said(load, as_of=TODAY + timedelta(days=1))
     assert "has 100 rows of the day before 2024-06-13, and 200 as a rule" in problem
 
@@ -155,6 +156,35 @@ def test_a_month_that_is_missing_is_named() -> None:
         "of 11,970 900 are gone (expected at most 120) and 0 have come (at most 229); in 2023-11 there are "
         "0 and were 900"
     )
+
+
+def test_a_first_run_sees_a_month_between_two_others_that_is_missing() -> None:
+    load = shop()
+    for name in ("store_returns", "store_sales"):
+        for day in [day for day in load.sources[name].rows if f"{day:%Y-%m}" == "2023-12"]:
+            load.sources[name].rows[day] //= 10
+    assert [one for one in said(load) if "2023-12" in one] == [
+        (
+            "dbo.store_sales has 620 rows of 2023-12, 6,000 of the month before and 6,200 of the one after; "
+            "expected at least 3,600"
+        ),
+        (
+            "dbo.store_returns has 93 rows of 2023-12, 900 of the month before and 930 of the one after; "
+            "expected at least 540"
+        ),
+    ]
+
+
+def test_a_first_run_takes_a_growing_and_a_young_store_as_they_are() -> None:
+    grown = shop()
+    for source in grown.sources.values():
+        for day in source.rows:
+            source.rows[day] = 2 ** (400 // (1 + (TODAY - day).days) % 20) * 10
+    assert [one for one in said(grown) if "of the month before" in one] == []
+    young = collect(
+        [row for row in rows("store_sales", 200) if row["day_date"] >= date(2024, 5, 20)]
+    )
+    assert [one for one in said(young) if "of the month before" in one] == []
 
 
 def test_money_that_changed_in_rows_that_stayed_stops_the_run() -> None:

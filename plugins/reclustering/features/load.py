@@ -1,37 +1,17 @@
-"""Whether the night's load has happened: how much the store holds, day by day, and how far it reaches.
-
-A clock says that it is four; it does not say that yesterday's sales are there.
-"""
+"""The night's load: how much the store holds, day by day, and how far it reaches."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
-from statistics import median
+from datetime import date
 from typing import Any
 
-from reclustering.core.guards import Bounds, Finding
 from reclustering.core.protocols import Session
 
 EVENTS = ("store_sales", "store_returns")
 """The tables whose rows have a day."""
-
-WEEKS = 8
-"""What is usual is the median of this many earlier weeks."""
-
-WINDOWS = (1, 2, 4, 7, 28)
-"""Days up to as_of that are compared with what is usual."""
-
-CHANCE = 6
-"""Square roots of the usual rows that they may be fewer by chance. Rows come several to an order."""
-
-NOTHING = (0, 0.0)
-"""Rows and money of a month that is not there."""
-
-AMOUNT_SWING = 0.5
-"""Money swings more from day to day than rows do: it may fall this much lower."""
 
 
 @dataclass
@@ -112,133 +92,3 @@ def months(source: Source, *, before: date | None = None) -> dict[str, list[floa
             month[0] += n
             month[1] += source.amounts[day]
     return {name: [n, round(amount, 2)] for name, (n, amount) in found.items()}
-
-
-def judge_load(
-    load: Load, as_of: date, previous: Mapping[str, Any] | None, bounds: Bounds
-) -> Iterator[Finding]:
-    """Say what speaks against this being the whole of the store's data.
-
-    Parameters
-    ----------
-    load : Load
-        What the store holds.
-    as_of : date
-        The day of the run.
-    previous : mapping or None
-        `as_of` (ISO) and `baseline` (with a `Load.summary` as `load`) of the last published run.
-    bounds : Bounds
-        How far it may differ.
-    """
-    ages = {"store_sales": bounds.max_sales_age, "store_returns": bounds.max_returns_age}
-    for name, source in load.sources.items():
-        yield from _guard_dates(name, source, bounds)
-        yield from _guard_age(name, source, as_of, ages[name])
-        yield from _guard_recent(name, source, as_of, bounds)
-    if previous and "load" in previous["baseline"]:
-        then_day = date.fromisoformat(previous["as_of"])
-        yield from _guard_history(load, previous["baseline"]["load"], then_day, bounds)
-
-
-def _guard_dates(name: str, source: Source, bounds: Bounds) -> Iterator[Finding]:
-    most = _allowed(source.total, bounds.max_undated)
-    if source.undated > most:
-        yield Finding(
-            "dates",
-            f"{source.undated:,} of {source.total:,} rows of dbo.{name} have no date, or one that is not in "
-            f"dbo.date_dim; expected at most {most:,.0f}",
-        )
-    if source.rows and not any(source.amounts.values()):
-        yield Finding(
-            "amounts", f"all money in dbo.{name} is 0 in {source.total:,} rows; expected amounts"
-        )
-
-
-def _guard_age(name: str, source: Source, as_of: date, most: int) -> Iterator[Finding]:
-    days = (as_of - (source.last_day or date.min)).days
-    if days > most:
-        found = (
-            f"the newest row of dbo.{name} is of {source.last_day}, {days} days before {as_of}"
-            if source.last_day
-            else f"dbo.{name} has no row with a date before {as_of}"
-        )
-        yield Finding("age", f"{found}; expected one of at most {most} days before")
-
-
-def _guard_recent(name: str, source: Source, as_of: date, bounds: Bounds) -> Iterator[Finding]:
-    measures = ((source.rows, 1.0, "rows"), (source.amounts, AMOUNT_SWING, "money"))
-    for days in WINDOWS:
-        usual_rows = _usual(source.rows, as_of, days)
-        chance = 1 - CHANCE / math.sqrt(usual_rows) if usual_rows else 0
-        for values, swing, unit in measures:
-            found, usual = _window(values, as_of, days), _usual(values, as_of, days)
-            least = min(bounds.min_recent, chance) * swing * usual
-            if found < least:
-                before = "day" if days == 1 else f"{days} days"
-                yield Finding(
-                    "recent",
-                    f"dbo.{name} has {found:,.0f} {unit} of the {before} before {as_of}, and {usual:,.0f} as "
-                    f"a rule ({WEEKS} weeks' median); expected at least {least:,.0f}",
-                )
-                return
-
-
-def _window(values: Mapping[date, float], end: date, days: int) -> float:
-    return sum(values.get(end - timedelta(days=n), 0) for n in range(1, days + 1))
-
-
-def _usual(values: Mapping[date, float], end: date, days: int) -> float:
-    weeks = range(1, WEEKS + 1)
-    return median(_window(values, end - timedelta(weeks=week), days) for week in weeks)
-
-
-def _guard_history(
-    load: Load, then: Mapping[str, Any], then_day: date, bounds: Bounds
-) -> Iterator[Finding]:
-    share = bounds.max_history_change
-    for name, source in load.sources.items():
-        now = months(source, before=then_day)
-        yield from _compare_months(name, then[name]["months"], now, then_day, share)
-    then_customers = then["customer"]["rows"]
-    if load.customers < then_customers * (1 - share):
-        yield Finding(
-            "history",
-            f"dbo.customer has {load.customers:,} rows and had {then_customers:,} on {then_day}; "
-            f"expected at most {then_customers * share:,.0f} fewer",
-        )
-
-
-def _compare_months(
-    name: str,
-    then: Mapping[str, Sequence[float]],
-    now: Mapping[str, Sequence[float]],
-    then_day: date,
-    share: float,
-) -> Iterator[Finding]:
-    rows = sum(n for n, _ in then.values())
-    for unit, position in (("rows", 0), ("money", 1)):
-        total = sum(values[position] for values in then.values())
-        moved = {
-            month: now.get(month, NOTHING)[position] - then.get(month, NOTHING)[position]
-            for month in then.keys() | now.keys()
-        }
-        gone = -sum(change for change in moved.values() if change < 0)
-        come = sum(change for change in moved.values() if change > 0)
-        # Rows come late, in a small store by chance; what was there does not go by chance.
-        most_gone = share * total
-        most_come = _allowed(rows, share) * total / rows if rows else math.inf
-        if gone > most_gone or come > most_come:
-            month = max(moved, key=lambda one: abs(moved[one]))
-            was, found = (one.get(month, NOTHING)[position] for one in (then, now))
-            yield Finding(
-                "history",
-                f"dbo.{name} has other {unit} of the days before {then_day} than the run of that day saw: of "
-                f"{total:,.0f} {gone:,.0f} are gone (expected at most {most_gone:,.0f}) and {come:,.0f} have "
-                f"come (at most {most_come:,.0f}); in {month} there are {found:,.0f} and were {was:,.0f}",
-            )
-            return
-
-
-def _allowed(rows: float, share: float) -> float:
-    """Give how many rows a share is, and what chance adds to it in a small store."""
-    return share * rows + math.sqrt(rows)
