@@ -121,8 +121,8 @@ def _guard_holes(name: str, source: Source, bounds: Bounds) -> Iterator[Finding]
         if rows.get(month, 0) < least:
             yield Finding(
                 "history",
-                f"dbo.{name} has {rows.get(month, 0):,} rows of {month}, {rows[before]:,} of the month before "
-                f"and {rows[after]:,} of the one after; expected at least {least:,.0f}",
+                f"dbo.{name} has {rows.get(month, 0):,} rows of {month}, {rows[before]:,} of the month "
+                f"before and {rows[after]:,} of the one after; expected at least {least:,.0f}",
             )
             return
 
