@@ -13,6 +13,7 @@ from upath import UPath
 
 from reclustering import steps
 from reclustering.core.artifacts import read_json
+from reclustering.core.errors import BadInputError
 from reclustering.core.guards import Bounds
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
@@ -113,3 +114,19 @@ def test_the_whole_run_twice(shop: Store, tmp_path: Path) -> None:
     assert mailer.accepted == ["marketing@example.com"]
     assert shop.run(ledger) == [("marketing@example.com", "sent", 1, 5)]
     assert shop.count("customer_clusters") == 11
+
+
+def test_only_a_fit_that_was_checked_is_published(shop: Store, tmp_path: Path) -> None:
+    run, warehouse = Run(DAY, "run", UPath(tmp_path)), shop.hook()
+    extract(warehouse, run)
+    settings = {"scaling": "none", "outliers": "keep"}
+    for k in (2, 1):
+        steps.choose_k(warehouse, run, k=k, k_max=19, patience=7, **settings)
+        steps.fit_clusters(warehouse, run, **settings)
+        if k == 2:
+            steps.check_fit(
+                warehouse, run, label=0, bounds=Bounds(), accept_change=False, manual=False
+            )
+    with pytest.raises(BadInputError, match="is not the fit that was checked. Clear check_fit"):
+        steps.write_labels(warehouse, run, now=NOW)
+    assert shop.count("customer_clusters") == 0

@@ -38,8 +38,16 @@ class Airflow:
             data=None if body is None else json.dumps(body).encode(),
             headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+        for attempts_left in (2, 1, 0):
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:
+                # The scheduler has a run of its own under way, and SQLite one writer at a time.
+                if error.code < 500 or not attempts_left:
+                    raise
+                time.sleep(2)
+        raise AssertionError
 
     def trigger(self, **params):
         return self.call(f"{DAG}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"]
