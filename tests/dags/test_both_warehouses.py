@@ -127,6 +127,6 @@ def test_only_a_fit_that_was_checked_is_published(shop: Store, tmp_path: Path) -
             steps.check_fit(
                 warehouse, run, label=0, bounds=Bounds(), accept_change=False, manual=False
             )
-    with pytest.raises(BadInputError, match="is not the fit that was checked. Clear check_fit"):
+    with pytest.raises(BadInputError, match=r"is not the fit that was checked. Clear check_fit"):
         steps.write_labels(warehouse, run, now=NOW)
     assert shop.count("customer_clusters") == 0
