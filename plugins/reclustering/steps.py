@@ -322,8 +322,9 @@ def email_target_list(
     @cache
     def content() -> message.MessageContent:
         contact = valid_contact(settings.contact, sender=mailer.sender)
+        corrected = not run.preview and ledger.corrects()
         return message.write_content(
-            run, built, settings, corrected=ledger.corrects(), contact=contact, today=today
+            run, built, settings, corrected=corrected, contact=contact, today=today
         )
 
     def compose(one: Delivery) -> bytes:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -120,6 +121,26 @@ def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed, world):
         )
         assert "a check had stopped this list, and a person let it pass" in words
         assert "the list has changed by 166.7% since 2024-01-01" in words
+
+
+def test_a_preview_says_so_first_and_corrects_nothing(mailed, world):
+    mailed(people(3))
+    run = world.publish(people(4), replace(world.run(run_id="manual__2"), preview=True))
+    world.build(run, held="the run is a preview")
+    world.email(run, SmtpMailer(), held="the run is a preview")
+    words = " ".join(run.path("mail.html").read_text().split())
+    assert words.index("Nothing was published, and nobody was mailed.") < words.index(
+        "4 customers who"
+    )
+    assert "replaces the one" not in words
+
+
+def test_a_list_of_another_day_says_so_before_anything_else(mailed, world):
+    mail = mailed(people(3), today=NEXT)
+    for body in (html_of(mail), text_of(mail)):
+        words = " ".join(body.split())
+        said = "describes the store as of 1 January 2024. It was made on 2 January 2024."
+        assert words.index(said) < words.index("3 customers who")
 
 
 def test_questions_go_to_the_contact(mailed):
