@@ -21,6 +21,7 @@ from rich.console import Console
 from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
 from quickstart.mail_sink import LOCALHOST, free_port, mail_sink
 from quickstart.make_run import keep_sample_store
+from reclustering.core.errors import TerminalError, TransientError
 
 LOG = VAR / "ui.log"
 USER = "admin"
@@ -71,7 +72,10 @@ def _wait_for(airflow: subprocess.Popen[bytes], console: Console, *, embedded: b
             return airflow.wait(timeout=STORE_CHECK)
         except subprocess.TimeoutExpired:
             if embedded:
-                keep_sample_store(console)
+                try:
+                    keep_sample_store(console)
+                except (TerminalError, TransientError) as error:
+                    console.print(f"The sample store has no new day yet. {error}", markup=False)
 
 
 @contextmanager
