@@ -222,27 +222,27 @@ def customer_reclustering() -> None:
 
     @task(multiple_outputs=False)
     def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
-        params = context["params"]
+        params, run = context["params"], current_run(context)
         return steps.build_target_list(
             connect(),
-            current_run(context),
+            run,
             label=params["target_label"],
             settings=mail_settings(params["recipients"]),
             bounds=guard_bounds(),
             accept_change=params["accept_change"],
-            held=why_held(context),
+            held=why_held(context, run),
         )
 
     @task(multiple_outputs=False)
     def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
-        params = context["params"]
+        params, run = context["params"], current_run(context)
         return steps.email_target_list(
             connect(),
-            current_run(context),
+            run,
             SmtpMailer(),
             mail_settings(params["recipients"]),
             label=params["target_label"],
-            held=why_held(context),
+            held=why_held(context, run),
             clock=lambda: datetime.now(UTC),
             today=today(context),
         )

@@ -261,6 +261,12 @@ def test_a_held_list_that_was_sent_before_says_so(world, run, script):
     assert (again["outcomes"]["already_sent"], again["outcomes"]["held"]) == (1, 0)
 
 
+def test_a_held_run_does_not_call_what_another_one_is_sending_in_doubt(world, run, script):
+    world.email(run, SmtpMailer())
+    world.sql("UPDATE dbo.target_list_deliveries SET state = 'sending', detail = ''")
+    assert world.email(run, SmtpMailer(), held=HELD)["outcomes"]["held"] == 1
+
+
 @pytest.mark.parametrize("opt_out", [{"email": "P2@example.com;"}, {"customer": 2}])
 def test_who_opts_out_while_a_list_is_held_does_not_get_the_mail(world, run, script, opt_out):
     held = world.email(run, SmtpMailer(), held=HELD)

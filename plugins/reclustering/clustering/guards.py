@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from reclustering.core.contracts import FEATURES
-from reclustering.core.guards import Bounds, Finding
+from reclustering.core.guards import Bounds, Finding, allowed
 
 MOST_NAMED = 3
 """Customers that a sentence names."""
@@ -142,8 +141,7 @@ def _guard_history(continuity: dict[str, Any], bounds: Bounds) -> Iterator[Findi
 
 def _guard_changed(continuity: dict[str, Any], bounds: Bounds) -> Iterator[Finding]:
     both = continuity["in_both"]
-    # Of few customers, some change by chance.
-    most = bounds.max_changed_cluster * both + math.sqrt(both)
+    most = allowed(both, bounds.max_changed_cluster)
     if continuity["changed"] > most:
         yield Finding(
             "changed_cluster",

@@ -6,7 +6,8 @@ person has looked too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -98,11 +99,21 @@ def enforce(
     TerminalError, TransientError
         With every problem, when there is one and no one lets it pass.
     """
-    found = list(findings)
-    if found and not accept_change:
+    said = [{"guard": one.guard, "problem": one.problem} for one in findings]
+    if said and not accept_change:
         raise error(
-            f"{stopped}: {'; '.join(one.problem for one in found)}. If this is right, trigger a run with "
+            f"{stopped}: {problems(said)}. If this is right, trigger a run with "
             f"as_of={as_of} and accept_change=true; otherwise find out what has happened to the data "
             "first. docs/guards.md says what each guard is for."
         )
-    return [{"guard": one.guard, "problem": one.problem} for one in found]
+    return said
+
+
+def problems(said: Iterable[Mapping[str, str]]) -> str:
+    """Give what guards have said, as `enforce` gives it, in one text without its full stop."""
+    return "; ".join(one["problem"] for one in said)
+
+
+def allowed(n: float, share: float) -> float:
+    """Give how many of n a share is, and what chance adds to it where n is small."""
+    return share * n + math.sqrt(n)

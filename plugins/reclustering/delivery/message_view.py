@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from reclustering.core.clusters import find_cluster
 from reclustering.core.contracts import EXCLUSIONS
+from reclustering.core.guards import problems
 from reclustering.delivery.attachment import Attachment
 
 PLOTS = ("clusters", "elbow")
@@ -87,9 +88,9 @@ class MessageView:
                 if built["preview"]
                 else "A check had stopped this list, and a person let it pass"
             )
-            notices.append((heading, _problems(built["overrides"])))
+            notices.append((heading, f"{problems(built['overrides'])}."))
         if built["findings"]:
-            notices.append(("A check found this list unusual", _problems(built["findings"])))
+            notices.append(("A check found this list unusual", f"{problems(built['findings'])}."))
         return notices
 
     @property
@@ -151,10 +152,6 @@ def _context(view: MessageView, attachment: Attachment | None) -> dict[str, Any]
             if view.built["excluded"][reason]
         ],
     }
-
-
-def _problems(findings: list[dict[str, str]]) -> str:
-    return f"{'; '.join(one['problem'] for one in findings)}."
 
 
 def _number(value: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.guards import problems
 from reclustering.core.protocols import Mailer, NotAcceptedError, UnansweredError
 from reclustering.delivery.ledger import Delivery, Ledger, ListKey
 
@@ -59,11 +60,11 @@ def deliver(
 
 def hold(deliveries: Iterable[Delivery], because: str) -> list[Result]:
     """Give the results of sending nothing: who has the list already, has it."""
-    outcomes: dict[str, Outcome] = {"sent": "already_sent", "sending": "in_doubt"}
     return [
-        Result(one.recipient, outcome, one.message_id, because if outcome == "held" else "")
+        Result(one.recipient, "already_sent", one.message_id)
+        if one.state == "sent"
+        else Result(one.recipient, "held", one.message_id, because)
         for one in deliveries
-        for outcome in [outcomes.get(one.state, "held")]
     ]
 
 
@@ -83,10 +84,9 @@ def require_sendable(built: dict[str, Any], *, released: bool) -> None:
         With every problem.
     """
     if built["findings"] and not released:
-        problems = "; ".join(one["problem"] for one in built["findings"])
         raise TerminalError(
-            f"The list of {built['as_of']} is not mailed: {problems}. If this is right, trigger a run with "
-            f"as_of={built['as_of']}, delivery=send and accept_change=true."
+            f"The list of {built['as_of']} is not mailed: {problems(built['findings'])}. If this is right, "
+            f"trigger a run with as_of={built['as_of']}, delivery=send and accept_change=true."
         )
 
 
@@ -112,8 +112,7 @@ def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) ->
         for outcome, n in outcomes.items()
     ]
     if outcomes["held"] and built["findings"]:
-        problems = "; ".join(one["problem"] for one in built["findings"])
-        sentences.append(f"What speaks against it: {problems}.")
+        sentences.append(f"What speaks against it: {problems(built['findings'])}.")
     if outcomes["held"] and built["customers"] and not built["preview"]:
         sentences.append(
             "To send exactly this list, set the Airflow Variable target_list_released to "
@@ -150,11 +149,11 @@ def raise_for(results: Sequence[Result]) -> None:
     TerminalError
         When nobody can be helped by trying again.
     """
-    problems = [_problem(result) for result in results if result.outcome in _PROBLEMS]
-    if not problems:
+    failures = [_problem(result) for result in results if result.outcome in _PROBLEMS]
+    if not failures:
         return
     done = sum(result.outcome in {"sent", "already_sent"} for result in results)
-    message = f"{done} of {len(results)} recipients have the target list. {' '.join(problems)}"
+    message = f"{done} of {len(results)} recipients have the target list. {' '.join(failures)}"
     if any(result.outcome == "failed" for result in results):
         raise TransientError(f"{message} Who has it will not get it again.")
     raise TerminalError(message)

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Any
 
-from reclustering.core.guards import Bounds, Finding
+from reclustering.core.guards import Bounds, Finding, allowed
 from reclustering.features.load import Load, Source, months
 
 WEEKS = 8
@@ -60,7 +60,7 @@ def judge_load(
 
 
 def _guard_dates(name: str, source: Source, bounds: Bounds) -> Iterator[Finding]:
-    most = _allowed(source.total, bounds.max_undated)
+    most = allowed(source.total, bounds.max_undated)
     if source.undated > most:
         yield Finding(
             "dates",
@@ -171,7 +171,7 @@ def _compare_months(
         come = sum(change for change in moved.values() if change > 0)
         # Rows come late, in a small store by chance; what was there does not go by chance.
         most_gone = share * total
-        most_come = _allowed(rows, share) * total / rows if rows else math.inf
+        most_come = allowed(rows, share) * total / rows if rows else math.inf
         if gone > most_gone or come > most_come:
             month = max(moved, key=lambda one: abs(moved[one]))
             was, found = (one.get(month, NOTHING)[position] for one in (then, now))
@@ -182,8 +182,3 @@ def _compare_months(
                 f"come (at most {most_come:,.0f}); in {month} there are {found:,.0f} and were {was:,.0f}",
             )
             return
-
-
-def _allowed(rows: float, share: float) -> float:
-    """Give how many rows a share is, and what chance adds to it in a small store."""
-    return share * rows + math.sqrt(rows)

@@ -24,12 +24,8 @@ def previous_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
         (what guards compare with; empty in a row that is older than that column); None where nothing
         was published before.
     """
-    with warehouse.read() as session:
-        rows = session.query("labels/previous_run", {"as_of": run.as_of})
-    if not rows:
-        return None
-    row = rows[0]
-    return {
+    row = _row(warehouse, "labels/previous_run", run.as_of)
+    return row and {
         "as_of": row["as_of"].isoformat(),
         "run_id": row["run_id"],
         "k": int(row["k"]),
@@ -47,12 +43,8 @@ def published_run(warehouse: Warehouse, run: Run) -> dict[str, Any] | None:
         `run_id`, `k`, `scaling`, `outliers`, `clusters` (each with label, size and centroid) and
         `features_sha256`; None where nothing is published.
     """
-    with warehouse.read() as session:
-        rows = session.query("labels/published_run", {"as_of": run.as_of})
-    if not rows:
-        return None
-    row = rows[0]
-    return {
+    row = _row(warehouse, "labels/published_run", run.as_of)
+    return row and {
         "run_id": row["run_id"],
         "k": int(row["k"]),
         "scaling": row["scaling"],
@@ -106,3 +98,9 @@ def prune_labels(warehouse: Warehouse, *, days: int, today: date) -> dict[str, A
     with warehouse.transaction(lock="retention") as session:
         deleted = session.execute("labels/delete_old_labels", {"before": before})
     return {"before": before.isoformat(), "deleted": deleted}
+
+
+def _row(warehouse: Warehouse, statement: str, as_of: date) -> dict[str, Any] | None:
+    with warehouse.read() as session:
+        rows = session.query(statement, {"as_of": as_of})
+    return rows[0] if rows else None

@@ -71,9 +71,8 @@ def _run(context: Context, as_of: date) -> Run:
     )
 
 
-def why_held(context: Context) -> str | None:
-    """Say why a later task's run does not mail its list, if it does not."""
-    run = current_run(context)
+def why_held(context: Context, run: Run) -> str | None:
+    """Say why a run does not mail its list, if it does not."""
     return held_because(
         context["params"]["delivery"],
         context["dag_run"].run_type,
