@@ -6,13 +6,20 @@ import copy
 import json
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from upath import UPath
 
+from reclustering import steps
+from reclustering.core.artifacts import read_json
+from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.guards import Bounds
+from reclustering.core.run import Run
 from reclustering.features.guards import judge_load
 from reclustering.features.load import EVENTS, Load, Source, collect, read_load
+from reclustering.warehouse.schema import create_own_objects
 from tests.stores import Store
 
 TODAY = date(2024, 6, 12)
@@ -274,3 +281,25 @@ def test_the_store_is_counted_by_day(store: Store) -> None:
         "last_day": "2024-01-02",
         "months": {"2024-01": [3, 15.5]},
     }
+
+
+@pytest.mark.parametrize(
+    ("today", "error"), [(date(2024, 1, 3), TransientError), (date(2024, 1, 4), TerminalError)]
+)
+def test_todays_load_may_be_late_and_that_of_a_day_that_is_over_may_not(
+    store: Store, tmp_path: Path, today: date, error: type[Exception]
+) -> None:
+    store.create_source()
+    create_own_objects(store.hook())
+    store.insert("date_dim", [(1, date(2024, 1, 1))])
+    store.insert("store_sales", [(7, 1, 1, 1, 10.0)])
+    run = Run(date(2024, 1, 3), "run", UPath(tmp_path))
+    judged = {"bounds": Bounds(max_returns_age=10**6), "today": today}
+    with pytest.raises(
+        error, match=r"newest row of dbo.store_sales is of 2024-01-01, 2 days before"
+    ):
+        steps.extract_features(store.hook(), run, accept_change=False, **judged)
+    assert not run.path("features.parquet").exists()
+    assert not run.path("features.json").exists()
+    steps.extract_features(store.hook(), run, accept_change=True, **judged)
+    assert read_json(run.path("features.json"))["load"]["store_sales"]["last_day"] == "2024-01-01"
