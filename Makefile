@@ -58,7 +58,7 @@ sample-mssql: $(VENV)/installed ## Load the sample store into the SQL Server of 
 constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 	  --no-annotate --custom-compile-command 'make constraints' \
-	  --output-file constraints.txt requirements-mutants.txt
+	  --output-file constraints.txt requirements-mutants.txt requirements-buckets.txt
 
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(BOOTSTRAP_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

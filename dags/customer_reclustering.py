@@ -49,16 +49,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Unpack, get_args
 
-from airflow.sdk import Context, Param, dag, task, timezone
+from airflow.sdk import Context, Param, dag, timezone
 
 from reclustering import steps
-from reclustering.core.params import (
-    LARGEST_K,
-    PATIENCE,
-    DeliveryMode,
-    Outliers,
-    Scaling,
-)
+from reclustering.core.params import LARGEST_K, DeliveryMode, Outliers, Scaling
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration import (
     DEFAULT_ARGS,
@@ -66,8 +60,11 @@ from reclustering.orchestration import (
     first_run,
     guard_bounds,
     mail_settings,
+    patience,
+    require_settings,
+    run_params,
+    step,
     today,
-    whole_number,
     why_held,
 )
 from reclustering.warehouse import connect
@@ -167,23 +164,26 @@ PARAMS = {
 def customer_reclustering() -> None:
     """Wire the tasks."""
 
-    # One XCom for each task: `multiple_outputs` would push every key of its dict apart.
-    @task(multiple_outputs=False)
+    @step
     def extract_features(**context: Unpack[Context]) -> dict[str, Any]:
-        warehouse = connect()
+        params = run_params(context)
+        require_settings(params["recipients"])
+        run, warehouse = first_run(context), connect()
+        steps.begin_run(run, params)
         require_source(warehouse)
         create_own_objects(warehouse)
+        warehouse.require_rights()
         return steps.extract_features(
             warehouse,
-            first_run(context),
+            run,
             bounds=guard_bounds(),
-            accept_change=context["params"]["accept_change"],
+            accept_change=params["accept_change"],
             today=today(context),
         )
 
-    @task(multiple_outputs=False)
+    @step
     def choose_k(**context: Unpack[Context]) -> dict[str, Any]:
-        params = context["params"]
+        params = run_params(context)
         return steps.choose_k(
             connect(),
             current_run(context),
@@ -191,12 +191,12 @@ def customer_reclustering() -> None:
             k_max=params["k_max"],
             scaling=params["scaling"],
             outliers=params["outliers"],
-            patience=whole_number("reclustering_k_patience", default=PATIENCE),
+            patience=patience(),
         )
 
-    @task(multiple_outputs=False)
+    @step
     def fit_clusters(**context: Unpack[Context]) -> dict[str, Any]:
-        params = context["params"]
+        params = run_params(context)
         return steps.fit_clusters(
             connect(),
             current_run(context),
@@ -204,9 +204,9 @@ def customer_reclustering() -> None:
             outliers=params["outliers"],
         )
 
-    @task(multiple_outputs=False)
+    @step
     def check_fit(**context: Unpack[Context]) -> dict[str, Any]:
-        params = context["params"]
+        params = run_params(context)
         return steps.check_fit(
             connect(),
             current_run(context),
@@ -216,13 +216,13 @@ def customer_reclustering() -> None:
             manual=context["dag_run"].run_type == "manual",
         )
 
-    @task(multiple_outputs=False)
+    @step
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
         return steps.write_labels(connect(), current_run(context), now=datetime.now(UTC))
 
-    @task(multiple_outputs=False)
+    @step
     def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
-        params, run = context["params"], current_run(context)
+        params, run = run_params(context), current_run(context)
         return steps.build_target_list(
             connect(),
             run,
@@ -233,9 +233,9 @@ def customer_reclustering() -> None:
             held=why_held(context, run),
         )
 
-    @task(multiple_outputs=False)
+    @step
     def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
-        params, run = context["params"], current_run(context)
+        params, run = run_params(context), current_run(context)
         return steps.email_target_list(
             connect(),
             run,

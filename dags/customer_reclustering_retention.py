@@ -18,10 +18,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import dag, task, timezone
+from airflow.sdk import dag, timezone
 
 from reclustering.labels.history import prune_labels as prune
-from reclustering.orchestration import DEFAULT_ARGS, artifacts, whole_number
+from reclustering.orchestration import DEFAULT_ARGS, artifacts, step, whole_number
 from reclustering.target_list import retention
 from reclustering.warehouse import connect
 
@@ -38,7 +38,7 @@ from reclustering.warehouse import connect
 def customer_reclustering_retention() -> None:
     """Wire the two tasks; neither waits for the other."""
 
-    @task(multiple_outputs=False)
+    @step
     def delete_address_files() -> dict[str, Any]:
         return retention.delete_address_files(
             artifacts(),
@@ -46,7 +46,7 @@ def customer_reclustering_retention() -> None:
             now=datetime.now(UTC),
         )
 
-    @task(multiple_outputs=False)
+    @step
     def prune_labels() -> dict[str, Any]:
         return prune(
             connect(),

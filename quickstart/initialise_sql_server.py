@@ -145,9 +145,7 @@ def _as_administrator(
     """Give the hook for another login and database of the same server."""
     login, password = administrator
     connection = attrs.evolve(promised, login=login, password=password, schema=database)
-    conn_id = f"administrator_{database}"
-    os.environ[f"AIRFLOW_CONN_{conn_id.upper()}"] = connection.as_json()
-    return MsSqlWarehouse(conn_id)
+    return MsSqlWarehouse(connection)
 
 
 @contextmanager

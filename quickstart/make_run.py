@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -14,21 +15,25 @@ from rich.console import Console
 
 from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
 from quickstart.mail_sink import free_port, mail_sink
+from reclustering.core.errors import TerminalError, TransientError
 
 LOG = VAR / "run.log"
 
 
 def main() -> int:
     """Run the DAG once and report; give the exit code."""
-    VAR.mkdir(exist_ok=True)
     port = free_port()
     connections = default_connections(VAR, port)
     os.environ.update(airflow_environment(VAR) | connections)
+    VAR.mkdir(exist_ok=True)
     embedded = "AIRFLOW_CONN_WAREHOUSE" in connections
     outbox = VAR / "outbox" if "AIRFLOW_CONN_SMTP_DEFAULT" in connections else None
     with _noise_to(LOG) as console, mail_sink(VAR / "outbox", port):
-        if embedded:
-            keep_sample_store(console)
+        try:
+            if embedded:
+                keep_sample_store(console)
+        except (TerminalError, TransientError) as error:
+            return _failed(console, str(error))
         return _run(console, compare_with_tutorial=embedded, outbox=outbox)
 
 
@@ -60,6 +65,7 @@ def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) 
 
         from quickstart.airflow_run import load_dag, run_dag
         from quickstart.report import print_report
+        from reclustering.orchestration import artifacts
 
         db.upgradedb()
         dag = load_dag()
@@ -70,7 +76,7 @@ def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) 
     if run.state != "success":
         return _failed(console, progress.failure or f"The run ended as {run.state}.")
     print_report(
-        console, VAR, run.run_id, compare_with_tutorial=compare_with_tutorial, outbox=outbox
+        console, artifacts(), run.run_id, compare_with_tutorial=compare_with_tutorial, outbox=outbox
     )
     return 0
 
@@ -96,12 +102,26 @@ def _noise_to(log: Path) -> Iterator[Console]:
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
+        console = Console(file=screen)
+        logging.getLogger("reclustering").addHandler(_OnScreen(console))
         try:
-            yield Console(file=screen)
+            yield console
         finally:
             sys.stdout.flush()
             os.dup2(screen.fileno(), 1)
             os.dup2(errors.fileno(), 2)
+
+
+class _OnScreen(logging.Handler):
+    """Shows the pipeline's warnings, such as what it waits for."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning."""
+        self._console.print(record.getMessage(), style="yellow", markup=False, highlight=False)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +9,33 @@ import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from upath import UPath
 
 from quickstart.environment import PROJECT
 from quickstart.sample_store import TUTORIAL
 from reclustering.clustering.profile import cluster_table
-from reclustering.core.contracts import EXCLUSIONS, FEATURES
+from reclustering.core.artifacts import read_json
+from reclustering.core.contracts import (
+    EXCLUSIONS,
+    FEATURES,
+    TARGET_LIST,
+    TARGET_LIST_SPREADSHEET,
+)
 from reclustering.core.run import folder_name
 
 
 def print_report(
-    console: Console, var: Path, run_id: str, *, compare_with_tutorial: bool, outbox: Path | None
+    console: Console,
+    artifacts: UPath,
+    run_id: str,
+    *,
+    compare_with_tutorial: bool,
+    outbox: Path | None,
 ) -> None:
     """Print the clusters, the k, the list and where everything is."""
-    folder = next((var / "artifacts").glob(f"as_of=*/{folder_name(run_id)}"))
+    folder = next(iter(artifacts.glob(f"as_of=*/{folder_name(run_id)}")))
     features, elbow, clusters, target_list, delivery = (
-        json.loads((folder / f"{name}.json").read_text())
+        read_json(folder / f"{name}.json")
         for name in ("features", "elbow", "clusters", "target_list", "delivery")
     )
     console.print()
@@ -40,10 +51,11 @@ def print_report(
     console.print(f"\n{elbow['reason']} {elbow['disagreement']}", highlight=False)
     console.print(_list_sentence(target_list), highlight=False)
     console.print(f"{delivery['summary']}\n", highlight=False, markup=False)
-    places = {
+    spreadsheet = target_list["spreadsheet_sha256"]
+    places: dict[str, Path | UPath] = {
         "Elbow plot": folder / "elbow.png",
         "Cluster plot": folder / "clusters.png",
-        "Target list": folder / "target_list.csv",
+        "Target list": folder / (TARGET_LIST_SPREADSHEET if spreadsheet else TARGET_LIST),
     }
     if outbox is not None:
         places["Mails"] = outbox
@@ -78,13 +90,15 @@ def _formatted(clusters: pd.DataFrame) -> list[list[str]]:
 
 def _list_sentence(target_list: dict[str, Any]) -> str:
     excluded = ", ".join(
-        f"{count:,} ({EXCLUSIONS[reason]})" for reason, count in target_list["excluded"].items()
+        f"{count:,} ({EXCLUSIONS[reason]})"
+        for reason, count in target_list["excluded"].items()
+        if count
     )
     return (
         f"The target list has {target_list['customers']:,} of the {target_list['cluster_size']:,} "
-        f"customers of label {target_list['label']}. Left out: {excluded}."
+        f"customers of label {target_list['label']}. Left out: {excluded or 'nobody'}."
     )
 
 
-def _shown(path: Path) -> Path:
-    return path.relative_to(PROJECT) if path.is_relative_to(PROJECT) else path
+def _shown(path: Path | UPath) -> str:
+    return str(path).removeprefix(f"{PROJECT}/")

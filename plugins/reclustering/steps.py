@@ -7,31 +7,40 @@ the UI: paths, counts and hashes, never a customer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from reclustering.core.artifacts import (
     OWNER_ONLY,
     content_sha256,
     fetch,
+    file_sha256,
     publish,
     read_json,
     write_json,
 )
 from reclustering.core.clusters import find_cluster
-from reclustering.core.contracts import TARGET_LIST
+from reclustering.core.contracts import SPREADSHEET_ROWS, TARGET_LIST, TARGET_LIST_SPREADSHEET
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.guards import Bounds, enforce
 from reclustering.core.protocols import Mailer, Warehouse
 from reclustering.core.run import Run
+from reclustering.core.scratch import scratch_file
 from reclustering.delivery.settings import MailSettings, valid_contact, valid_recipients
 
+LARGEST_SPREADSHEET = 2
+"""Times the largest attachment: were the CSV larger, no spreadsheet of it could be mailed."""
+
 # A room is imported by the step that enters it: each task is a process of its own, every night.
+
+
+def begin_run(run: Run, params: Mapping[str, Any]) -> None:
+    """Leave in `run.json` what the run was asked for; so a folder that cannot be written is found out."""
+    asked = {"as_of": run.as_of.isoformat(), "run_id": run.run_id, "params": dict(params)}
+    write_json(run.path("run.json"), asked)
 
 
 def extract_features(
@@ -126,7 +135,7 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
     with (
         fetch(run.path("features.parquet")) as features,
         publish(run.path("labels.parquet")) as labels,
-        TemporaryDirectory() as folder,
+        scratch_file() as previous_labels,
     ):
         clusters = cluster_customers(
             features,
@@ -139,8 +148,8 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
         for one in clusters["clusters"]:
             one["returners"] = returners[one["label"]]
         if previous := previous_run(warehouse, run):
-            as_of, out = date.fromisoformat(previous["as_of"]), Path(folder, "previous.parquet")
-            previous |= {"labels": fetch_labels(warehouse, as_of, out)}
+            as_of = date.fromisoformat(previous["as_of"])
+            previous |= {"labels": fetch_labels(warehouse, as_of, previous_labels)}
         clusters["continuity"] = compare_with_previous(clusters, labels, previous)
         if previous:
             clusters["continuity"]["previous"] |= {"baseline": previous["baseline"].get("fit")}
@@ -237,7 +246,7 @@ def build_target_list(
     `target_list.json`, and stops the mail.
     """
     from reclustering.labels.history import published_run
-    from reclustering.target_list import candidates, guards, list_file, opt_outs
+    from reclustering.target_list import candidates, guards, list_file, opt_outs, spreadsheet
 
     valid_recipients(settings)
     cluster = find_cluster(read_json(run.path("clusters.json")), label)
@@ -269,6 +278,12 @@ def build_target_list(
         list_file.write_keys(chosen.entries, scratch)
     with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
         sha256 = list_file.write_csv(chosen.entries, scratch)
+        fits = scratch.stat().st_size <= LARGEST_SPREADSHEET * settings.max_attachment
+    spreadsheet_sha256 = None
+    if settings.attachment == "xlsx" and fits and len(chosen.entries) <= SPREADSHEET_ROWS:
+        with publish(run.path(TARGET_LIST_SPREADSHEET), mode=OWNER_ONLY) as scratch:
+            spreadsheet.write_spreadsheet(chosen.entries, scratch, as_of=run.as_of)
+            spreadsheet_sha256 = file_sha256(scratch)
     earlier_overrides = [
         one
         for name in ("features", "fit_check")
@@ -288,6 +303,7 @@ def build_target_list(
         "overrides": [*earlier_overrides, *(findings if accept_change else [])],
         "findings": [] if accept_change else findings,
         "sha256": sha256,
+        "spreadsheet_sha256": spreadsheet_sha256,
     }
     write_json(run.path("target_list.json"), summary)
     return {name: summary[name] for name in ("customers", "excluded", "sha256")} | {

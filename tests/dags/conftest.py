@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from upath import UPath
 
 from quickstart.environment import default_connections
 from quickstart.mail_sink import free_port, mail_sink
 from reclustering.core.run import folder_name
+from tests.buckets import bucket, s3, s3_endpoint
 from tests.stores import store
 
-__all__ = ["store"]
+__all__ = ["bucket", "s3", "s3_endpoint", "store"]
 
 
 @dataclass
@@ -26,11 +28,11 @@ class Outcome:
 
     state: str
     failure: str | None
-    folder: Path
+    folder: Path | UPath
     run_id: str
 
 
-def run(artifacts: Path, **params: Any) -> Outcome:
+def run(artifacts: Path | UPath, **params: Any) -> Outcome:
     """Run the DAG in the environment as it is."""
     from airflow.sdk.listener import get_listener_manager
 

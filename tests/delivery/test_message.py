@@ -11,6 +11,8 @@ from dataclasses import replace
 
 import pytest
 
+from reclustering.core.errors import BadInputError
+from reclustering.delivery.settings import valid_store
 from reclustering.mail import SmtpMailer
 from tests.world import MARKETING, NEXT, NOW, Person, people, read_json
 
@@ -46,7 +48,7 @@ def test_the_structure_of_the_mail(mailed):
         "text/html",
         "image/png",
         "image/png",
-        "text/csv",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ]
     assert mail["From"] == "store@example.com"
     assert mail["To"] == MARKETING
@@ -62,15 +64,15 @@ def test_both_plots_are_inline_and_referenced(mailed):
     assert all(part.get_content_disposition() == "inline" for part in images)
 
 
-def test_the_attachment_is_the_list_byte_by_byte(world, mailed):
-    mail = mailed(people(3))
+@pytest.mark.parametrize(("kind", "sha256"), [("csv", "sha256"), ("xlsx", "spreadsheet_sha256")])
+def test_the_attachment_is_the_list_byte_by_byte(world, mailed, kind, sha256):
+    mail = mailed(people(3), attachment=kind)
     (attachment,) = mail.iter_attachments()
-    assert attachment.get_filename() == "target_list_2024-01-01.csv"
+    assert attachment.get_filename() == f"target_list_2024-01-01.{kind}"
     content = attachment.get_payload(decode=True)
-    assert content == world.run().path("target_list.csv").read_bytes()
-    assert (
-        hashlib.sha256(content).hexdigest() == read_json(world.run(), "target_list.json")["sha256"]
-    )
+    assert content == world.run().path(f"target_list.{kind}").read_bytes()
+    assert hashlib.sha256(content).hexdigest() == read_json(world.run(), "target_list.json")[sha256]
+    assert "so it comes as CSV" not in text_of(mail)
 
 
 def test_the_mail_says_what_the_list_is_and_how_it_came_about(mailed):
@@ -153,9 +155,13 @@ def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, sc
     run = world.publish(people(200))
     world.build(run)
     csv = run.path("target_list.csv").read_bytes()
-    world.email(run, SmtpMailer(), recipients="a@example.com", max_attachment=len(csv))
-    world.email(run, SmtpMailer(), recipients="b@example.com", max_attachment=len(csv) - 1)
-    world.email(run, SmtpMailer(), recipients="c@example.com", max_attachment=100)
+
+    def email(recipient, size):
+        world.email(run, SmtpMailer(), recipients=recipient, attachment="csv", max_attachment=size)
+
+    email("a@example.com", len(csv))
+    email("b@example.com", len(csv) - 1)
+    email("c@example.com", 100)
 
     (plain,) = script.inbox("a@example.com")[0].iter_attachments()
     assert plain.get_content_type() == "text/csv"
@@ -166,8 +172,8 @@ def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, sc
         (entry,) = archive.infolist()
     assert (entry.date_time, entry.external_attr >> 16) == ((2024, 1, 1, 0, 0, 0), 0o600)
     size = len(zipped.get_content())
-    world.email(run, SmtpMailer(), recipients="d@example.com", max_attachment=size)
-    world.email(run, SmtpMailer(), recipients="e@example.com", max_attachment=size - 1)
+    email("d@example.com", size)
+    email("e@example.com", size - 1)
     assert len(list(script.inbox("d@example.com")[0].iter_attachments())) == 1
     assert list(script.inbox("e@example.com")[0].iter_attachments()) == []
     left_out = script.inbox("c@example.com")[0]
@@ -176,12 +182,58 @@ def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, sc
         assert str(run.path("target_list.csv")) in body
 
 
+def test_a_spreadsheet_that_is_too_large_is_replaced_by_the_csv_and_the_mail_says_so(
+    world, script, monkeypatch
+):
+    run = world.publish(people(200))
+    built = world.build(run)
+    spreadsheet = run.path("target_list.xlsx").stat().st_size
+    csv = run.path("target_list.csv").stat().st_size
+    assert csv < spreadsheet, "else this test says nothing"
+    world.email(run, SmtpMailer(), recipients="a@example.com", max_attachment=spreadsheet)
+    world.email(run, SmtpMailer(), recipients="b@example.com", max_attachment=spreadsheet - 1)
+    monkeypatch.setattr("reclustering.delivery.attachment.SPREADSHEET_ROWS", 199)
+    monkeypatch.setattr("reclustering.steps.SPREADSHEET_ROWS", 199)
+    assert world.build(run)["spreadsheet_sha256"] is None
+    assert read_json(run, "target_list.json")["sha256"] == built["sha256"]
+    world.email(run, SmtpMailer(), recipients="c@example.com")
+    said = {
+        "a": None,
+        "b": "As a spreadsheet it is too large for a mail, so it comes as CSV.",
+        "c": "It has more rows than a spreadsheet can hold, so it comes as CSV.",
+    }
+    for name, remark in said.items():
+        (mail,) = script.inbox(f"{name}@example.com")
+        (attached,) = mail.iter_attachments()
+        assert attached.get_filename() == f"target_list_2024-01-01.{'csv' if remark else 'xlsx'}"
+        for body in (html_of(mail), text_of(mail)):
+            assert (remark or "so it comes as CSV") in body or not remark
+            assert ("so it comes as CSV" in body) is bool(remark)
+
+
+def test_a_spreadsheet_that_could_not_be_mailed_is_not_made(world, monkeypatch):
+    run = world.publish(people(200))
+    world.build(run)
+    monkeypatch.setattr("reclustering.steps.LARGEST_SPREADSHEET", 0)
+    assert world.build(run)["spreadsheet_sha256"] is None
+
+
+def test_a_spreadsheet_of_another_list_is_not_mailed(world, script):
+    run = world.publish(people(3))
+    world.build(run)
+    run.path("target_list.xlsx").write_bytes(b"PK other")
+    with pytest.raises(BadInputError, match=r"target_list\.xlsx has the SHA-256 .*; expected"):
+        world.email(run, SmtpMailer())
+    assert world.ledger() == [(MARKETING, "pending", 0)]
+
+
 def test_what_people_wrote_cannot_break_the_mail(world, script):
     run = world.publish(people(2))
     clusters = read_json(run, "clusters.json") | {"alt_text": '"><script>'}
     world.build(run)
     run.path("clusters.json").write_text(json.dumps(clusters))
-    world.email(run, SmtpMailer(), store="A & B <b>\r\nBcc: x@example.com", held="delivery is hold")
+    store = valid_store("A & B <b>\r\nBcc: x@example.com")
+    world.email(run, SmtpMailer(), store=store, held="delivery is hold")
     preview = run.path("mail.html").read_text()
     assert "<script>" not in preview
     assert "A &amp; B &lt;b&gt; Bcc: x@example.com" in preview

@@ -15,6 +15,7 @@ from reclustering.delivery.settings import (
     held_because,
     valid_contact,
     valid_recipients,
+    valid_store,
 )
 from tests.world import people
 
@@ -43,10 +44,20 @@ def test_no_recipient_is_an_error(configured):
 
 @pytest.mark.parametrize("wrong", ["marketing", "a@b@c.de", "jo\u00e9@example.com", "a b@c.de"])
 def test_an_invalid_recipient_is_named(wrong):
-    with pytest.raises(TerminalError, match=f"'{wrong}' is not a valid recipient"):
+    with pytest.raises(
+        TerminalError, match=f"Variable target_list_recipients has '{wrong}', which"
+    ):
         recipients(f"a@example.com, {wrong}")
-    with pytest.raises(TerminalError, match=f"'{wrong}' is not a valid recipient"):
+    with pytest.raises(TerminalError, match=f"The parameter recipients has '{wrong}', which is no"):
         recipients("a@example.com", [wrong])
+
+
+def test_recipients_inside_a_company_are_written_as_people_write_them():
+    inside = "Marketing <Marketing@corp.local>; x@exchange, x@[10.0.0.5]"
+    expected = ["marketing@corp.local", "x@exchange", "x@[10.0.0.5]"]
+    assert recipients(inside) == expected
+    assert recipients(inside, ["X@exchange; x@[10.0.0.5]"]) == expected[1:]
+    assert recipients("a@b.example; @corp.local", ["Ann <ann@corp.local>"]) == ["ann@corp.local"]
 
 
 def test_a_run_may_ask_for_some_of_the_recipients_and_for_those_of_an_allowed_domain():
@@ -93,9 +104,17 @@ def test_recipients_are_checked_before_the_list_is_built(world):
 def test_questions_go_to_the_contact_or_to_the_sender():
     sender = "Corner Store <store@example.com>"
     assert valid_contact(" Data@Example.com", sender=sender) == "data@example.com"
+    assert valid_contact("Data <data@corp.local>", sender=sender) == "data@corp.local"
     assert valid_contact(None, sender=sender) == "store@example.com"
-    with pytest.raises(TerminalError, match="'the data team' is not a valid contact"):
+    with pytest.raises(TerminalError, match="target_list_contact has 'the data team', which is no"):
         valid_contact("the data team", sender=sender)
+
+
+def test_the_stores_name_is_a_line_that_can_be_written():
+    assert valid_store("  Corner\r\n Store\t") == "Corner Store"
+    assert valid_store(" ") == MailSettings.store
+    with pytest.raises(TerminalError, match=r"store_name is 'A\\ud800', which is not a text"):
+        valid_store("A\ud800")
 
 
 TODAY, YESTERDAY = date(2026, 3, 6), date(2026, 3, 5)

@@ -33,7 +33,7 @@ def test_the_default_counts_when_nothing_is_set(monkeypatch):
         ("{max_returners: 1}", r"is '\{max_returners: 1\}'; expected a JSON object"),
         (
             '{"max_returner": 1}',
-            r"with max_returner; expected some of max_sales_age, .*max_returners",
+            r"with 'max_returner' \(did you mean max_returners\?\); expected some of max_sales_age, ",
         ),
         ('{"max_returners": 1.5}', r"with max_returners = 1.5; expected a share from 0 to 1"),
         ('{"max_returners": NaN}', r"with max_returners = NaN; expected a share from 0 to 1"),

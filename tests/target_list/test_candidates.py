@@ -9,6 +9,7 @@ import stat
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -68,6 +69,8 @@ def test_every_exclusion_is_counted_by_its_reason(world):
             Person(40, "Named.Key@example.com"),
             Person(41, "by.address@example.com"),
             Person(42, "named.key@EXAMPLE.com"),
+            Person(50, "-jane@example.com"),
+            Person(51, "=1+1|x@example.com"),
         ]
     )
     world.opt_out(customer=40)
@@ -77,9 +80,10 @@ def test_every_exclusion_is_counted_by_its_reason(world):
         "no_address": 3,
         "malformed": 3,
         "suppressed": 3,
+        "formula_address": 2,
         "duplicate_address": 1,
     }
-    assert built["customers"] + sum(built["excluded"].values()) == built["cluster_size"] == 12
+    assert built["customers"] + sum(built["excluded"].values()) == built["cluster_size"] == 14
     # Of customers 1 and 30 the one with the later purchase stays.
     assert [row["customer"] for row in listed(world, run)] == ["2", "30"]
 
@@ -232,9 +236,36 @@ def test_two_spellings_of_one_address_are_equal(opt_out, address):
 )
 def test_no_cell_is_a_formula_and_every_other_reads_as_it_was(tmp_path, name, cell):
     out = tmp_path / "list.csv"
-    write_csv([candidate(1, "=a@example.com", last_name=name)], out)
+    write_csv([candidate(1, "a@example.com", last_name=name)], out)
     (row,) = csv.DictReader(io.StringIO(out.read_text("utf-8-sig"), newline=""))
-    assert (row["last_name"], row["email"]) == (cell, "'=a@example.com")
+    assert (row["last_name"], row["email"]) == (cell, "a@example.com")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "jane@xn--mller-kva.de",
+        "jane@m\u00fcller.de",
+        "JOSE\u0301@Example.com",
+        "O'Neil+tag@Example.COM",
+        "'jane@example.com",
+        "a!#$%&*/?^_`{|}~@example.com",
+        "Jane@EXAMPLE.com",
+    ],
+)
+def test_an_address_is_written_as_the_store_has_it(world, address):
+    run = world.publish([Person(1, f"  {address} ".ljust(50))])
+    assert world.build(run)["customers"] == 1
+    assert [row["email"] for row in listed(world, run)] == [address]
+    book = openpyxl.load_workbook(run.path("target_list.xlsx").path)
+    assert book.active.cell(2, 2).value == address
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "\uff1d", "\uff0b", "\uff0d"])
+def test_an_address_that_a_spreadsheet_would_run_is_left_out_and_counted(sign):
+    chosen = choose_customers([candidate(1, f" {sign}jane@example.com")], NOBODY)
+    assert chosen.entries == []
+    assert chosen.excluded["formula_address"] + chosen.excluded["malformed"] == 1
 
 
 TEXTS = (

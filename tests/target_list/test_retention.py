@@ -37,9 +37,9 @@ def clean(run: Run, *, days: int = 30) -> dict:
 
 def test_an_old_list_goes_and_all_else_of_the_run_stays(listed):
     before = {path.name for path in listed.path("x").parent.iterdir()}
-    assert clean(listed) == {"deleted": 1, "kept": 0, "not_ours": []}
+    assert clean(listed) == {"deleted": 2, "kept": 0, "not_ours": []}
     after = {path.name for path in listed.path("x").parent.iterdir()}
-    assert before - after == {"target_list.csv"}
+    assert before - after == {"target_list.csv", "target_list.xlsx"}
     assert clean(listed) == {"deleted": 0, "kept": 0, "not_ours": []}
 
 
@@ -47,7 +47,7 @@ def test_an_old_list_goes_and_all_else_of_the_run_stays(listed):
 def test_a_list_goes_on_the_day_after_its_last(listed, file):
     path = Path(listed.path("target_list.csv").path)
     age(path, NOW - timedelta(days=30, seconds=1 if file else -1))
-    assert clean(listed)["deleted"] == file
+    assert clean(listed)["deleted"] == 1 + file
     assert path.exists() is not file
 
 
@@ -57,11 +57,13 @@ def test_what_a_killed_attempt_left_goes_too(listed):
         ".abc.target_list.csv": Path(listed.path("target_list.csv").path).read_bytes(),
         ".def.target_list.csv": b"",
         ".ghi.target_list.csv": b"\xef\xbb\xbfcustomer,em",
+        ".jkl.target_list.xlsx": b"PK\x03\x04...",
+        ".mno.target_list.xlsx": b"",
     }
     for name, content in leftovers.items():
         (folder / name).write_bytes(content)
         age(folder / name, OLD)
-    assert clean(listed)["deleted"] == 4
+    assert clean(listed)["deleted"] == 7
 
 
 def test_what_is_not_beyond_doubt_the_pipelines_stays(listed, tmp_path):
@@ -70,6 +72,7 @@ def test_what_is_not_beyond_doubt_the_pipelines_stays(listed, tmp_path):
         Path(listed.path("target_list.csv").path).read_bytes(),
     )
     listed.path("target_list.csv").unlink()
+    listed.path("target_list.xlsx").unlink()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     others = [
@@ -92,12 +95,22 @@ def test_what_is_not_beyond_doubt_the_pipelines_stays(listed, tmp_path):
     assert all(path.exists() for path in others)
 
 
-@pytest.mark.parametrize("content", [b"customer,email\r\n", b"", b"\xef\xbb\xbfcustomer"])
-def test_a_file_with_the_name_and_not_the_content_is_named_and_left(listed, content):
-    path = Path(listed.path("target_list.csv").path)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("target_list.csv", b"customer,email\r\n"),
+        ("target_list.csv", b""),
+        ("target_list.csv", b"\xef\xbb\xbfcustomer"),
+        ("target_list.csv", b"PK\x03\x04"),
+        ("target_list.xlsx", CSV_HEADER),
+        ("target_list.xlsx", b""),
+    ],
+)
+def test_a_file_with_the_name_and_not_the_content_is_named_and_left(listed, name, content):
+    path = Path(listed.path(name).path)
     path.write_bytes(content)
     age(path, OLD)
-    assert clean(listed) == {"deleted": 0, "kept": 0, "not_ours": [str(path)]}
+    assert clean(listed) == {"deleted": 1, "kept": 0, "not_ours": [str(path)]}
     assert path.exists()
 
 

@@ -55,10 +55,11 @@ def test_the_list(store, hook, tmp_path):
         "no_address": 2,
         "malformed": 0,
         "suppressed": 2,
+        "formula_address": 0,
         "duplicate_address": 0,
     }
     one, two = chosen.entries
-    assert (one.email, one.last_purchase, one.orders) == ("One@example.com", day, 1)
+    assert (one.email, one.last_purchase, one.orders) == ("One@Example.com", day, 1)
     assert (two.email, two.last_purchase, two.orders) == ("two@example.com", day, 2)
     candidates.require_whole_cluster(chosen, labels, label=0, size=6)
 

@@ -56,7 +56,7 @@ def test_the_keywords_reach_the_drivers_connection_string(
     assert "PWD={s3cret;}}canary}" in parts
 
 
-@pytest.mark.parametrize("yes", ["true", "True", "yes", "1"])
+@pytest.mark.parametrize("yes", ["true", "True", "yes", "YES", "1"])
 def test_verification_is_turned_off_by_one_extra_with_a_warning(
     yes: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -91,18 +91,55 @@ def test_json_extras_are_understood() -> None:
 
 def test_encryption_can_be_made_stricter_only() -> None:
     assert keywords("?encrypt=strict")["Encrypt"] == "strict"
-    for weaker in ("no", "false", "optional"):
-        with pytest.raises(TerminalError, match=r"encrypt = '(no|optional)'; expected 'yes'"):
+    for equal in ("YES", "true", "1", "Mandatory"):
+        assert keywords(f"?encrypt={equal}")["Encrypt"] == "yes"
+    assert keywords("?encrypt=Strict")["Encrypt"] == "strict"
+    for weaker in ("no", "False", "optional", "0", "ja"):
+        with pytest.raises(TerminalError, match=rf"encrypt = '{weaker}'; expected 'yes'"):
             keywords(f"?encrypt={weaker}")
 
 
 def test_unknown_extras_are_refused_by_name() -> None:
-    with pytest.raises(TerminalError, match=r"extras \['charset', 'driver'\], which are not known"):
+    with pytest.raises(TerminalError, match=r"extras 'charset', 'driver', which are not known"):
         keywords("?driver=FreeTDS&charset=utf8&encrypt=strict")
+    with pytest.raises(
+        TerminalError, match=r"'authentification' \(did you mean authentication\?\)"
+    ):
+        keywords("?authentification=ActiveDirectoryMSI")
 
 
-def test_a_service_principal() -> None:
-    found = keywords("?authentication=ActiveDirectoryServicePrincipal")
+@pytest.mark.parametrize(
+    ("extra", "expected"),
+    [
+        ("trust_server_certificate=ja", "true or false"),
+        ("multi_subnet_failover=maybe", "true or false"),
+        ("trusted_connection=kerberos", "true or false"),
+        ("authentication=Nonsense", "ActiveDirectoryDefault or ActiveDirectoryMSI or"),
+        ("authentication=SqlPassword", "ActiveDirectoryDefault or ActiveDirectoryMSI or"),
+    ],
+)
+def test_an_extra_that_is_not_what_it_must_be_is_refused_by_name(extra: str, expected: str) -> None:
+    name, value = extra.split("=")
+    with pytest.raises(
+        TerminalError, match=f"'warehouse' has {name} = '{value}'; expected {expected}"
+    ):
+        keywords(f"?{extra}")
+
+
+def test_a_switch_that_is_off_is_off() -> None:
+    assert keywords("?trusted_connection=No&multi_subnet_failover=0") == keywords() | {
+        "Trusted_Connection": "no",
+        "MultiSubnetFailover": "no",
+    }
+    with pytest.raises(TerminalError, match="lacks login, password"):
+        keywords("?trusted_connection=false", uri="mssql://db.example/shop")
+
+
+@pytest.mark.parametrize(
+    "word", ["ActiveDirectoryServicePrincipal", "activedirectoryserviceprincipal"]
+)
+def test_a_service_principal(word: str) -> None:
+    found = keywords(f"?authentication={word}")
     assert found["Authentication"] == "ActiveDirectoryServicePrincipal"
     assert (found["UID"], found["PWD"]) == ("etl", "s3cret;}canary")
 
@@ -120,6 +157,8 @@ def test_kerberos_needs_no_login() -> None:
         ("mssql://db.example/shop", "login, password"),
         ("mssql://etl:x@db.example", r"schema \(the database\)"),
         ("mssql://etl:x@/shop", "host"),
+        ("mssql://etl:x@%20/shop", "host"),
+        ("mssql://etl:x@db.example/%20", r"schema \(the database\)"),
     ],
 )
 def test_what_is_missing_is_named(uri: str, missing: str) -> None:

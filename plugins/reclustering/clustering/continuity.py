@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from reclustering.core.contracts import FEATURES
+from reclustering.core.scratch import spill_folder
 
 MEMORY = "512MB"
 """For joining two runs' customers; beyond it DuckDB uses the disk."""
@@ -103,9 +103,9 @@ def compare_with_previous(
 
 
 def _counts(previous: Path, labels: Path) -> pd.DataFrame:
-    with duckdb.connect() as con:
+    with spill_folder() as folder, duckdb.connect() as con:
         con.execute(f"SET memory_limit = '{MEMORY}'")
-        con.execute(f"SET temp_directory = '{tempfile.gettempdir()}'")
+        con.execute(f"SET temp_directory = '{folder}'")
         return con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).df()
 
 

@@ -8,7 +8,6 @@ logarithms. Distances do not depend on a centre, so none is subtracted.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from reclustering.clustering.feature_scan import COLUMNS, read_batches, register
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 from reclustering.core.params import Scaling
+from reclustering.core.scratch import scratch_file
 
 STEPS = 2**40
 """Values are added up as whole numbers of this share of their range: exact in any order."""
@@ -55,8 +55,7 @@ def coordinates(features: Path, method: str) -> Iterator[Path]:
     if method != "log":
         yield features
         return
-    with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder, "log.parquet")
+    with scratch_file() as out:
         with pq.ParquetWriter(out, LOG_SCHEMA, use_dictionary=False) as sink:
             for batch in read_batches(features):
                 X = to_coordinates(feature_matrix(batch), method)

@@ -18,7 +18,8 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.errors import BadInputError
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.core.scratch import scratch_file
 
 OWNER_ONLY = 0o600
 """Mode of the files that hold addresses."""
@@ -28,25 +29,29 @@ OWNER_ONLY = 0o600
 def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
     """Give a local file to write; when the block ends without an error it becomes `target`.
 
-    A reader, and a retry after a crash, sees the whole file or none: a local file is renamed, and
-    an object store shows an object once its upload is complete.
+    A reader, and a retry after a crash, sees the whole file or none: a local file is renamed, and an
+    object store shows an object once its upload is complete.
+
+    Raises
+    ------
+    TransientError, TerminalError
+        When a bucket does not take it.
     """
     local = _local_path(target)
-    if local is not None:
-        local.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(
-        prefix=".", suffix=f".{target.name}", dir=local.parent if local is not None else None
-    )
+    if local is None:
+        with scratch_file() as scratch:
+            yield scratch
+            with _explained(target):
+                target.fs.put_file(str(scratch), target.path)
+        return
+    local.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=".", suffix=f".{target.name}", dir=local.parent)
     os.close(descriptor)
     scratch = Path(name)
     try:
         yield scratch
         scratch.chmod(mode)
-        if local is not None:
-            scratch.replace(local)
-        else:
-            with scratch.open("rb") as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
+        scratch.replace(local)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -59,20 +64,26 @@ def fetch(source: UPath) -> Iterator[Path]:
     ------
     BadInputError
         When `source` does not exist: the task that writes it has not run.
+    TransientError, TerminalError
+        When a bucket does not give it.
     """
-    if not source.exists():
+    local = _local_path(source)
+    with _explained(source):
+        there = source.exists()
+    if not there:
         raise BadInputError(
             f"There is no {source}. Clear the task that writes it, and this one after it."
         )
-    local = _local_path(source)
     if local is not None:
         yield local
         return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, source.name)
-        with source.open("rb") as remote, copy.open("wb") as sink:
+    with scratch_file() as copy:
+        with _explained(source), source.open("rb") as remote, copy.open("wb") as sink:
             shutil.copyfileobj(remote, sink)
-        yield copy
+        try:
+            yield copy
+        except BadInputError as error:
+            raise BadInputError(str(error).replace(str(copy), str(source))) from error
 
 
 def write_json(target: UPath, content: dict[str, Any]) -> None:
@@ -99,9 +110,40 @@ def read_json(source: UPath) -> dict[str, Any]:
     return content
 
 
+def file_sha256(file: Path) -> str:
+    """Give the SHA-256 (hexadecimal) of a file."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
 def content_sha256(content: dict[str, Any]) -> str:
     """Give the SHA-256 (hexadecimal) of what is in a JSON file, however it is written."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _explained(path: UPath) -> Iterator[None]:
+    """Turn the errors of an object store into the two kinds; those of a folder pass."""
+    try:
+        yield
+    except (PermissionError, FileNotFoundError) as error:
+        if _local_path(path) is not None:
+            raise
+        raise TerminalError(
+            f"{path}: the object store refuses ({_reason(error)}). See that the bucket exists, and what its "
+            "connection may do there: read, write, list and delete."
+        ) from error
+    except Exception as error:
+        if _local_path(path) is not None:
+            raise
+        raise TransientError(
+            f"{path}: the object store failed ({_reason(error)}). The next attempt may succeed; otherwise "
+            "see its connection, and the network."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": .")
 
 
 def _local_path(path: UPath) -> Path | None:

@@ -44,12 +44,19 @@ PREVIOUS_LABELS_SCHEMA = pa.schema(
 customers who had returned anything."""
 
 TARGET_LIST = "target_list.csv"
-"""Name of the file with names and addresses, the only one."""
+"""Name of the list, for machines: a file with names and addresses."""
+
+TARGET_LIST_SPREADSHEET = "target_list.xlsx"
+"""Name of the list for people. There is no third file with names and addresses."""
+
+SPREADSHEET_ROWS = 1_048_575
+"""Customers that a spreadsheet can hold: Excel's rows, but for the header."""
 
 EXCLUSIONS: Mapping[str, str] = {
     "no_address": "no e-mail address",
     "malformed": "the e-mail address is not valid",
     "suppressed": "opted out",
+    "formula_address": "the e-mail address starts like a formula, which a spreadsheet would run",
     "duplicate_address": "another customer with the same address is on the list",
 }
 """Why a customer of the cluster is not on the list (the first that applies), and how people read it."""

@@ -1,4 +1,4 @@
-"""What a run can be asked for: the choices that the trigger form offers and the code obeys."""
+"""The choices that the trigger form and the settings offer, and the code obeys."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ Outliers = Literal["keep", "set_aside"]
 
 DeliveryMode = Literal["auto", "send", "hold"]
 """Whether the list is mailed: if the kind of run does so by itself, in any case, or not at all."""
+
+Attached = Literal["xlsx", "csv"]
+"""As which kind of file the list goes with the mail: for people, or for machines."""
 
 LARGEST_K = 40
 """The most clusters that a run can be asked to make."""

@@ -50,16 +50,26 @@ class Warehouse(Protocol):
         Commits on its own, whatever transaction is open elsewhere: load into a staging table.
         """
 
+    def require_rights(self) -> None:
+        """Check that all that the pipeline will do is allowed, before it works for it.
+
+        Raises
+        ------
+        TerminalError
+            Names what is not.
+        """
+
 
 class NotAcceptedError(Exception):
     """The mail server has not accepted the mail, and will not deliver it.
 
-    `permanent` says that asking again will not help.
+    `permanent` says that asking again will not help, `too_large` that a smaller mail might be taken.
     """
 
-    def __init__(self, reason: str, *, permanent: bool) -> None:
+    def __init__(self, reason: str, *, permanent: bool, too_large: bool = False) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.too_large = too_large
 
 
 class UnansweredError(Exception):

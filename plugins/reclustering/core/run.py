@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
@@ -40,9 +41,24 @@ class Run:
         return self.artifacts / f"as_of={self.as_of.isoformat()}" / folder_name(self.run_id) / name
 
 
+_AIRFLOWS_OWN = re.compile(
+    r"[a-z_]+__\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d(_[A-Za-z0-9]+)?", re.ASCII
+)
+"""Ids that Airflow makes up, such as `scheduled__2026-11-25T04:00:00+00:00`."""
+
+
 def folder_name(run_id: str) -> str:
-    """Give the name of a run's folder: its id, without what file systems or URLs dislike."""
-    return re.sub(r"[^\w.+-]", "-", run_id)
+    """Give the name of a run's folder; no two ids have the same.
+
+    Airflow's own ids keep their form but for the colons, which file systems and URLs dislike. People may
+    choose any other, even `..`, or two that differ in nothing but such a sign: of these it is as much as
+    reads well, and a hash.
+    """
+    readable = re.sub(r"[^A-Za-z0-9_.+-]", "-", run_id)
+    if _AIRFLOWS_OWN.fullmatch(run_id):
+        return readable
+    digest = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{readable[:100].strip('.') or 'run'}~{digest[:10]}"
 
 
 def resolve_as_of(

@@ -15,7 +15,7 @@ from reclustering.core.artifacts import fetch, publish, read_json
 from reclustering.core.contracts import TARGET_LIST
 from reclustering.core.errors import BadInputError
 from reclustering.core.run import Run
-from reclustering.delivery.attachment import Attachment, attach_list, require_content
+from reclustering.delivery.attachment import Attachment, attach_list
 from reclustering.delivery.message_view import PLOTS, MessageView, render_html, render_text
 from reclustering.delivery.settings import MailSettings
 
@@ -81,17 +81,17 @@ def write_content(
     built : dict
         The content of `target_list.json`.
     settings : MailSettings
-        The store's name, and how large an attachment may be.
+        The store's name, and what may be attached.
     corrected, contact, today
         See `MessageView`.
 
     Raises
     ------
     BadInputError
-        When a file is missing, or the CSV is not the list that `built` describes.
+        When a file is missing, or is not the list that `built` describes.
     """
     view = MessageView(
-        store=" ".join(settings.store.split()),
+        store=settings.store,
         built=built,
         clusters=read_json(run.path("clusters.json")),
         elbow=read_json(run.path("elbow.json")),
@@ -101,9 +101,7 @@ def write_content(
         contact=contact,
         today=today,
     )
-    with fetch(run.path(TARGET_LIST)) as csv:
-        require_content(csv, built["sha256"])
-        attachment = attach_list(csv, as_of=view.as_of, limit=settings.max_attachment)
+    attachment = attach_list(run, built, settings)
     plots = {name: _read(run.path(f"{name}.png")) for name in PLOTS}
     with publish(run.path("mail.html")) as scratch:
         preview = render_html(view, attachment, images={name: f"{name}.png" for name in PLOTS})

@@ -217,6 +217,8 @@ def _deliver_one(
             answer = conversation.send(delivery.recipient, message)
     except NotAcceptedError as error:
         outcome, answer = "refused" if error.permanent else "failed", str(error)
+        if error.too_large:
+            answer += " (the Airflow Variable target_list_max_attachment makes mails smaller)"
     except UnansweredError as error:
         outcome, answer = "in_doubt", str(error)
     return (

@@ -8,10 +8,9 @@ from datetime import date
 from email.utils import parseaddr
 from typing import get_args
 
-from email_validator import EmailNotValidError, validate_email
-
 from reclustering.core.errors import TerminalError
-from reclustering.core.params import DeliveryMode
+from reclustering.core.mailboxes import read_mailbox, split_mailboxes
+from reclustering.core.params import Attached, DeliveryMode
 
 
 @dataclass(frozen=True)
@@ -21,14 +20,16 @@ class MailSettings:
     Attributes
     ----------
     recipients : str or None
-        Who gets the list: addresses with commas between them. An entry that starts with `@` is a domain
-        whose addresses a run may ask for.
+        Who gets the list: addresses with commas or semicolons between them. An entry that starts with `@`
+        is a domain whose addresses a run may ask for.
     requested : sequence of str or None
         Whom the run asks for instead.
     contact : str or None
         Whom to ask about it; the sender if None.
     store : str
         Name of the store, in the subject.
+    attachment : Attached
+        As which kind of file the list goes with the mail.
     max_attachment : int
         Most bytes that the list may have to be attached.
     released : str or None
@@ -39,6 +40,7 @@ class MailSettings:
     requested: Sequence[str] | None = None
     contact: str | None = None
     store: str = "The store"
+    attachment: Attached = "xlsx"
     max_attachment: int = 10_000_000
     released: str | None = None
 
@@ -57,12 +59,18 @@ def valid_recipients(settings: MailSettings) -> list[str]:
         When there is none, one is not a valid address, or the run asks for one that is not allowed:
         who may trigger a run must not send customers' addresses anywhere.
     """
-    configured = _entries((settings.recipients or "").split(","))
-    domains = {entry.lower() for entry in configured if entry.startswith("@")}
-    listed = _valid_recipients(entry for entry in configured if not entry.startswith("@"))
-    requested = _valid_recipients(_entries(settings.requested or ()))
+    configured = split_mailboxes(settings.recipients or "")
+    domains = [entry.lower() for entry in configured if entry.startswith("@")]
+    listed = _addresses(
+        (entry for entry in configured if not entry.startswith("@")),
+        "The Airflow Variable target_list_recipients",
+    )
+    requested = _addresses(
+        (entry for text in settings.requested or () for entry in split_mailboxes(text)),
+        "The parameter recipients",
+    )
     for address in requested:
-        if address not in listed and f"@{address.partition('@')[2]}" not in domains:
+        if address not in listed and f"@{address.rpartition('@')[2]}" not in domains:
             raise TerminalError(
                 f"The run asks for the recipient {address}, who may not get the list; expected "
                 f"{' or '.join([*listed, *(f'anybody{domain}' for domain in sorted(domains))]) or 'nobody'}, "
@@ -72,21 +80,13 @@ def valid_recipients(settings: MailSettings) -> list[str]:
     if not (requested or listed):
         raise TerminalError(
             "Nobody is configured to receive the target list. Set the Airflow Variable "
-            "target_list_recipients (addresses with commas between them)."
+            "target_list_recipients (addresses with commas or semicolons between them)."
         )
     return requested or listed
 
 
-def _entries(parts: Iterable[str]) -> list[str]:
-    return [part.strip() for part in parts if part.strip()]
-
-
-def _valid_recipients(addresses: Iterable[str]) -> list[str]:
-    valid = (
-        _valid_address(address, "recipient of the target list", source="target_list_recipients")
-        for address in addresses
-    )
-    return list(dict.fromkeys(valid))
+def _addresses(entries: Iterable[str], setting: str) -> list[str]:
+    return list(dict.fromkeys(read_mailbox(one, setting=setting).address for one in entries))
 
 
 def valid_contact(configured: str | None, *, sender: str) -> str:
@@ -99,18 +99,25 @@ def valid_contact(configured: str | None, *, sender: str) -> str:
     """
     if not configured:
         return parseaddr(sender)[1]
-    return _valid_address(configured.strip(), "contact", source="target_list_contact")
+    return read_mailbox(configured, setting="The Airflow Variable target_list_contact").address
 
 
-def _valid_address(address: str, role: str, *, source: str) -> str:
+def valid_store(configured: str) -> str:
+    """Give the name of the store in one line.
+
+    Raises
+    ------
+    TerminalError
+        When it has half of a character, which no mail can hold.
+    """
     try:
-        valid = validate_email(address, check_deliverability=False, allow_smtputf8=False)
-    except EmailNotValidError as error:
+        configured.encode()
+    except UnicodeEncodeError as error:
         raise TerminalError(
-            f"'{address}' is not a valid {role}: {error} Correct the Airflow Variable {source}, or the "
-            "parameter that was given instead."
+            f"The Airflow Variable store_name is {configured!a}, which is not a text that can be written "
+            f"({error.reason}). Set it anew."
         ) from error
-    return str(valid.ascii_email).lower()
+    return " ".join(configured.split()) or MailSettings.store
 
 
 def held_because(

@@ -2,27 +2,54 @@
 
 from __future__ import annotations
 
-from html import escape
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
 
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import Context, Variable
+
+from reclustering.core.mailboxes import read_mailboxes
+from reclustering.mail.smtp import SmtpMailer
+
+
+def alert_recipients() -> list[str]:
+    """Read the Airflow Variable `alert_recipients`; nobody if it is not set.
+
+    Raises
+    ------
+    TerminalError
+        When an entry is no e-mail address.
+    """
+    text = Variable.get("alert_recipients", default=None) or ""
+    return read_mailboxes(text, setting="The Airflow Variable alert_recipients")
 
 
 def alert_on_failure(context: Context) -> None:
-    """Mail the reason of a failure to the Airflow Variable `alert_recipients`, if it is set.
+    """Mail the reason of a failure to those whom `alert_recipients` names.
 
     An `on_failure_callback`: Airflow calls it when no retry is left, and logs what goes wrong here.
     """
-    recipients = Variable.get("alert_recipients", default=None)
-    if not recipients:
-        return
+    mailer = SmtpMailer()
+    for recipient in alert_recipients():
+        message = _write(context, sender=mailer.sender, to=recipient)
+        with mailer.connect() as conversation:
+            conversation.send(recipient, message)
+
+
+def _write(context: Context, *, sender: str, to: str) -> bytes:
     task_instance = context["task_instance"]
+    reason = str(context.get("exception") or "No reason is known; see the log.")
     subject = f"{task_instance.dag_id}.{task_instance.task_id} failed in {task_instance.run_id}"
-    reason = escape(str(context.get("exception") or "No reason is known; see the log."))
-    link = escape(task_instance.log_url)
-    SmtpNotifier(
-        to=recipients,
-        subject=subject,
-        html_content=f'<p>{reason}</p><p><a href="{link}">The log</a></p>',
-        smtp_conn_id="smtp_default",
-    ).notify(context)
+    mail = EmailMessage(SMTP.clone(cte_type="7bit"))
+    mail["Subject"] = " ".join(_encodable(subject).split())
+    mail["From"] = sender
+    mail["To"] = to
+    mail["Date"] = format_datetime(datetime.now(UTC))
+    mail["Auto-Submitted"] = "auto-generated"
+    mail.set_content(f"{_encodable(reason)}\n\nThe log: {task_instance.log_url}\n")
+    return mail.as_bytes()
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

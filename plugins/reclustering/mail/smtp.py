@@ -13,17 +13,30 @@ import smtplib
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from email.utils import parseaddr
+from email.utils import formataddr
 from functools import cached_property
 from typing import NoReturn, cast
 
 from airflow.providers.smtp.hooks.smtp import SmtpHook
-from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+from airflow.sdk import Connection
 
-from reclustering.core.errors import TerminalError
+from reclustering.core.errors import without_addresses
+from reclustering.core.mailboxes import Mailbox, read_mailbox
 from reclustering.core.protocols import NotAcceptedError, UnansweredError
+from reclustering.mail.connection import read_smtp_connection
 
 Reply = tuple[int, bytes]
+
+
+class _Hook(SmtpHook):
+    """The provider's hook, on a connection that has been read."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection.conn_id)
+        self._read = connection
+
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]  # noqa: ARG002
+        return self._read
 
 
 class SmtpMailer:
@@ -39,28 +52,27 @@ class SmtpMailer:
         self._conn_id = conn_id
 
     @cached_property
+    def _connection(self) -> Connection:
+        return read_smtp_connection(self._conn_id)
+
+    @cached_property
+    def _mailbox(self) -> Mailbox:
+        return read_mailbox(
+            self._connection.extra_dejson.get("from_email", ""),
+            setting=f"from_email, an extra of the Airflow connection '{self._conn_id}',",
+        )
+
+    @property
     def sender(self) -> str:
         """The connection's `from_email`.
 
         Raises
         ------
         TerminalError
-            When there is no such connection, or it names no sender.
+            When there is no such connection, it is not what it must be (see `read_smtp_connection`), or it
+            names no sender.
         """
-        hook = SmtpHook(self._conn_id)
-        try:
-            hook.smtp_connection = hook.get_connection(self._conn_id)
-        except AirflowNotFoundException as error:
-            raise TerminalError(
-                f"There is no Airflow connection '{self._conn_id}'. Create it under Admin > "
-                f"Connections, or set AIRFLOW_CONN_{self._conn_id.upper()} (smtp://…)."
-            ) from error
-        if "@" not in parseaddr(hook.from_email or "")[1]:
-            raise TerminalError(
-                f"The Airflow connection '{self._conn_id}' has from_email = '{hook.from_email}' in its "
-                "extra; expected the address that the mails come from."
-            )
-        return str(hook.from_email)
+        return formataddr(self._mailbox)
 
     @contextmanager
     def connect(self) -> Iterator[SmtpConversation]:
@@ -71,17 +83,18 @@ class SmtpMailer:
         NotAcceptedError
             When the server cannot be reached, or TLS or the login fails.
         """
-        hook = SmtpHook(self._conn_id)
+        hook, sender = _Hook(self._connection), self._mailbox.address
         try:
             hook.get_conn()
+            client = cast("smtplib.SMTP", hook._smtp_client)  # noqa: SLF001 (there is no other way)
+            client.ehlo_or_helo_if_needed()
         except Exception as error:  # noqa: BLE001 (smtplib, ssl, socket, Airflow, MSAL: all mean "no")
             raise NotAcceptedError(
                 f"no connection to the mail server of '{self._conn_id}': {_reason(error)}",
                 permanent=_is_permanent(error),
             ) from None
-        client = cast("smtplib.SMTP", hook._smtp_client)  # noqa: SLF001 (there is no other way)
         try:
-            yield SmtpConversation(client, parseaddr(self.sender)[1])
+            yield SmtpConversation(client, sender)
             # Only after a whole mail: in the middle of one, QUIT would be read as a part of it.
             with suppress(OSError):
                 client.quit()
@@ -137,16 +150,19 @@ class SmtpConversation:
                 f"the connection ended before the mail was complete: {_reason(error)}",
                 permanent=False,
             ) from None
+        except ValueError as error:  # what cannot be written into a command
+            raise NotAcceptedError(
+                f"the mail could not be handed over: {_reason(error)}", permanent=True
+            ) from None
         try:
             reply = self._client.getreply()
-        except OSError as error:  # smtplib's own among them
+        except (OSError, ValueError) as error:  # smtplib's own among them
             raise UnansweredError(f"no answer to the complete mail: {_reason(error)}") from None
         self._judge(reply)
         return _text(reply)
 
     def _announce(self, recipient: str, size: int) -> None:
         client = self._client
-        client.ehlo_or_helo_if_needed()
         options = [f"size={size}"] if client.has_extn("size") else []
         if client.has_extn("dsn"):
             # Else a bounce can bring the whole list to whoever reads, or does not read, the sender's mail.
@@ -178,8 +194,17 @@ def _expect(reply: Reply, what: str, codes: set[int]) -> None:
 
 def _refuse(reply: Reply, what: str) -> NoReturn:
     raise NotAcceptedError(
-        f"the server refused {what} with {_text(reply)}", permanent=500 <= reply[0] < 600
+        f"the server refused {what} with {_text(reply)}",
+        permanent=500 <= reply[0] < 600,
+        too_large=_says_too_large(reply),
     )
+
+
+def _says_too_large(reply: Reply) -> bool:
+    """Tell whether the mail was too big: 552, unless it says that a mailbox is full (RFC 3463)."""
+    code, text = reply
+    status = re.match(rb"5\.\d{1,3}\.\d{1,3}", text)
+    return status[0] in {b"5.2.3", b"5.3.4"} if status else code == 552
 
 
 def _dotted(message: bytes) -> bytes:
@@ -194,21 +219,17 @@ def _is_permanent(error: Exception) -> bool:
     if isinstance(error, smtplib.SMTPException):
         return not isinstance(error, smtplib.SMTPServerDisconnected)
     # The hook raises Airflow's own when the server hangs up again and again.
-    return not isinstance(error, OSError | AirflowException)
+    hung_up = isinstance(error.__context__, smtplib.SMTPServerDisconnected)
+    return not (isinstance(error, OSError) or hung_up)
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPResponseException):
         raw = error.smtp_error
         return _text((error.smtp_code, raw if isinstance(raw, bytes) else str(raw).encode()))
-    return f"{type(error).__name__}: {_without_addresses(str(error))}"
+    return f"{type(error).__name__}: {without_addresses(str(error))}"
 
 
 def _text(reply: Reply) -> str:
     said = reply[1].decode("utf-8", "replace")
-    return f"{reply[0]} {_without_addresses(said)}".strip()[:300]
-
-
-def _without_addresses(text: str) -> str:
-    """Hide addresses: a server may quote the mail that it refuses, and customers' are in there."""
-    return re.sub(r"[^\s<>,;:\"']+@[^\s<>,;:\"']+", "(address)", " ".join(text.split()))
+    return f"{reply[0]} {without_addresses(said)}".strip()[:300]

@@ -1,11 +1,14 @@
 """What the DAG files share: how tasks fail, which run they belong to, what people have set."""
 
-from reclustering.orchestration.failure import DEFAULT_ARGS
+from reclustering.orchestration.failure import DEFAULT_ARGS, step
+from reclustering.orchestration.params import run_params
 from reclustering.orchestration.runs import current_run, first_run, today, why_held
 from reclustering.orchestration.variables import (
     artifacts,
     guard_bounds,
     mail_settings,
+    patience,
+    require_settings,
     whole_number,
 )
 
@@ -16,6 +19,10 @@ __all__ = [
     "first_run",
     "guard_bounds",
     "mail_settings",
+    "patience",
+    "require_settings",
+    "run_params",
+    "step",
     "today",
     "whole_number",
     "why_held",

@@ -6,14 +6,23 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import cast
+from typing import cast, get_args
 
-from airflow.sdk import ObjectStoragePath, Variable
+from airflow.sdk import Variable
 from upath import UPath
 
 from reclustering.core.errors import TerminalError
 from reclustering.core.guards import Bounds
-from reclustering.delivery.settings import MailSettings
+from reclustering.core.names import unknown_names
+from reclustering.core.params import PATIENCE, Attached
+from reclustering.delivery.settings import (
+    MailSettings,
+    valid_contact,
+    valid_recipients,
+    valid_store,
+)
+from reclustering.mail import SmtpMailer, alert_recipients
+from reclustering.orchestration.artifact_root import artifact_root
 
 
 def artifacts() -> UPath:
@@ -22,16 +31,15 @@ def artifacts() -> UPath:
     Raises
     ------
     TerminalError
-        When the Variable is not set.
+        When the Variable is not set, or names nothing that can be such a folder.
     """
     url = Variable.get("reclustering_artifacts", default=None)
-    if not url:
+    if not (url or "").strip():
         raise TerminalError(
             "The Airflow Variable reclustering_artifacts is not set; expected the folder for the runs' "
             "files, such as file:///srv/artifacts or s3://connection@bucket/prefix."
         )
-    # It has UPath's methods, and Airflow's connections for buckets, without being a UPath.
-    return cast("UPath", ObjectStoragePath(url))
+    return artifact_root(url)
 
 
 def whole_number(variable: str, *, default: int) -> int:
@@ -66,8 +74,8 @@ def guard_bounds() -> Bounds:
         given = None
     if not isinstance(given, dict):
         raise _no_bounds(f"'{text}'; expected a JSON object, such as {{\"max_sales_age\": 3}}")
-    if unknown := sorted(given.keys() - known.keys()):
-        raise _no_bounds(f"with {', '.join(unknown)}; expected some of {', '.join(known)}")
+    if unknown := unknown_names(given, known):
+        raise _no_bounds(f"with {unknown}; expected some of {', '.join(known)}")
     for name, value in given.items():
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if isinstance(known[name], int):
@@ -92,9 +100,56 @@ def mail_settings(recipients: Sequence[str] | None) -> MailSettings:
         recipients=Variable.get("target_list_recipients", default=None),
         requested=recipients,
         contact=Variable.get("target_list_contact", default=MailSettings.contact),
-        store=Variable.get("store_name", default=MailSettings.store),
+        store=valid_store(Variable.get("store_name", default=MailSettings.store)),
+        attachment=_attachment(),
         max_attachment=whole_number(
             "target_list_max_attachment", default=MailSettings.max_attachment
         ),
         released=Variable.get("target_list_released", default=MailSettings.released),
     )
+
+
+def patience() -> int:
+    """Read for how many nights in a row the evidence must speak for another k."""
+    return whole_number("reclustering_k_patience", default=PATIENCE)
+
+
+def require_settings(recipients: Sequence[str] | None) -> None:
+    """Read all that people have set, before the night's work begins rather than at its end.
+
+    Parameters
+    ----------
+    recipients : sequence of str or None
+        The run's param.
+
+    Raises
+    ------
+    TerminalError
+        With all that is wrong.
+    """
+    problems = []
+    for check in (
+        artifacts,
+        guard_bounds,
+        patience,
+        lambda: valid_recipients(mail_settings(recipients)),
+        lambda: valid_contact(mail_settings(None).contact, sender=""),
+        lambda: SmtpMailer().sender,
+        alert_recipients,
+    ):
+        try:
+            check()
+        except TerminalError as error:
+            problems.append(str(error))
+    if problems:
+        raise TerminalError(" ".join(dict.fromkeys(problems)))
+
+
+def _attachment() -> Attached:
+    value = Variable.get("target_list_attachment", default=MailSettings.attachment)
+    if value not in get_args(Attached):
+        raise TerminalError(
+            f"The Airflow Variable target_list_attachment is '{value}'; expected "
+            f"{' or '.join(get_args(Attached))}."
+        )
+    return cast("Attached", value)

@@ -22,6 +22,8 @@ _ADDRESS = re.compile(
 _AROUND = "'`‘’´/*=_."  # noqa: RUF001
 """What people and exports put before an address without a blank between."""
 
+FORMULA_STARTS = (*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a spreadsheet takes for the start of a formula in a CSV, the wide forms too."""
 
 _UNSEEN = ("Cc", "Cf")
 """Unicode's categories of control and format characters: zero-width blanks, byte order marks."""
@@ -34,6 +36,11 @@ def address_key(address: str) -> str:
     if stripped.isascii() and "xn--" not in stripped.lower():
         return stripped.lower()
     return (normalised(stripped) or stripped).lower()
+
+
+def is_valid(address: str) -> bool:
+    """Tell whether this is an address that can be written to from anywhere."""
+    return normalised(address) is not None
 
 
 def normalised(address: str) -> str | None:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from reclustering.core.contracts import EXCLUSIONS
 from reclustering.core.errors import BadInputError
 from reclustering.core.protocols import Warehouse
-from reclustering.target_list.addresses import normalised
+from reclustering.target_list.addresses import FORMULA_STARTS, address_key, is_valid
 from reclustering.target_list.opt_outs import OptOuts
 
 CUSTOMERS_SCHEMA = pa.schema(
@@ -47,7 +47,8 @@ class TargetList:
     Attributes
     ----------
     entries : list of Candidate
-        Who is on the list, sorted by customer, one per address; `email` is normalised.
+        Who is on the list, sorted by customer, one per address; `email` is as the store has it, but for
+        blanks around it.
     excluded : dict
         Number of customers who are not, by reason.
     customers : list of int
@@ -141,19 +142,20 @@ def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> Targ
     kept: dict[str, Candidate] = {}
     for candidate in candidates:
         result.customers.append(candidate.customer)
-        raw = (candidate.email or "").strip()
-        address = normalised(raw) if raw else None
-        if not raw:
+        address = (candidate.email or "").strip()
+        if not address:
             result.excluded["no_address"] += 1
-        elif address is None:
+        elif not is_valid(address):
             result.excluded["malformed"] += 1
         elif opt_outs.cover(candidate.customer, address):
             result.excluded["suppressed"] += 1
+        elif address.startswith(FORMULA_STARTS):
+            result.excluded["formula_address"] += 1
         else:
-            entry = candidate._replace(email=address)
-            other = kept.get(address.lower())
+            entry, key = candidate._replace(email=address), address_key(address)
+            other = kept.get(key)
             result.excluded["duplicate_address"] += other is not None
-            kept[address.lower()] = entry if other is None else max(entry, other, key=_precedence)
+            kept[key] = entry if other is None else max(entry, other, key=_precedence)
     result.entries = sorted(kept.values(), key=lambda entry: entry.customer)
     return result
 

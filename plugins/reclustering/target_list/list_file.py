@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from reclustering.core.artifacts import file_sha256
 from reclustering.core.errors import BadInputError
+from reclustering.target_list.addresses import FORMULA_STARTS
 from reclustering.target_list.candidates import Candidate
 from reclustering.target_list.opt_outs import OptOuts
 
@@ -32,9 +33,8 @@ CSV_HEADER = codecs.BOM_UTF8 + ",".join(COLUMNS).encode() + b"\r\n"
 KEYS_SCHEMA = pa.schema([pa.field("customer", pa.int64(), nullable=False)])
 """Schema of `target_list.parquet`: who is on the list, and nothing about them."""
 
-# Spreadsheets read the wide forms of these characters as well.
-_FORMULA_STARTS = (*"=+-@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_CONTROL_CHARACTERS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0)])
+# The last two are no characters at all.
+_CONTROL_CHARACTERS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF])
 
 
 def write_csv(entries: Iterable[Candidate], out: Path) -> str:
@@ -49,8 +49,7 @@ def write_csv(entries: Iterable[Candidate], out: Path) -> str:
         file.write(CSV_HEADER)
     with out.open("a", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(_row(entry) for entry in entries)
-    with out.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(out)
 
 
 def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
@@ -63,8 +62,7 @@ def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
     """
     with csv_file.open(encoding="utf-8-sig", newline="") as file:
         late = sum(
-            opt_outs.cover(int(row["customer"]), row["email"].removeprefix("'"))
-            for row in csv.DictReader(file)
+            opt_outs.cover(int(row["customer"]), row["email"]) for row in csv.DictReader(file)
         )
     if late:
         raise BadInputError(
@@ -81,10 +79,15 @@ def write_keys(entries: Iterable[Candidate], out: Path) -> None:
     pq.write_table(table, out, compression="zstd")
 
 
+def clean(text: str | None) -> str:
+    """Give a name in one line: SQL Server pads char(n) with blanks, and a NUL is no part of a name."""
+    return " ".join((text or "").split()).translate(_CONTROL_CHARACTERS)
+
+
 def _row(entry: Candidate) -> tuple[object, ...]:
     return (
         entry.customer,
-        _cell(entry.email),
+        entry.email,
         _cell(entry.salutation),
         _cell(entry.first_name),
         _cell(entry.last_name),
@@ -93,7 +96,6 @@ def _row(entry: Candidate) -> tuple[object, ...]:
     )
 
 
-def _cell(text: str | None) -> str:
-    # SQL Server pads char(n) with blanks; a line break or a NUL is no part of a name.
-    clean = " ".join((text or "").split()).translate(_CONTROL_CHARACTERS)
-    return f"'{clean}" if clean.startswith(_FORMULA_STARTS) else clean
+def _cell(name: str | None) -> str:
+    text = clean(name)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -8,16 +8,19 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.contracts import TARGET_LIST
+from reclustering.core.contracts import TARGET_LIST, TARGET_LIST_SPREADSHEET
 from reclustering.target_list.list_file import CSV_HEADER
+
+_STARTS = {TARGET_LIST: CSV_HEADER, TARGET_LIST_SPREADSHEET: b"PK\x03\x04"}
+"""How each file of the list starts, by its name."""
 
 
 def delete_address_files(artifacts: UPath, *, days: int, now: datetime) -> dict[str, Any]:
     """Delete the lists that were written more than `days` days ago.
 
     A file goes only if it is beyond doubt the pipeline's: it lies in `as_of=<date>/<run>/`, it is
-    named `target_list.csv` (or is what a killed attempt left of one), it starts with the list's
-    header, and no link leads to it.
+    named `target_list.csv` or `target_list.xlsx` (or is what a killed attempt left of one), it starts as
+    such a file does, and no link leads to it.
 
     Parameters
     ----------
@@ -70,16 +73,17 @@ def _is_folder(path: UPath) -> bool:
 
 
 def _is_list(path: UPath) -> bool:
-    named = path.name == TARGET_LIST or _is_scratch(path)
+    named = path.name in _STARTS or _is_scratch(path)
     return named and path.is_file() and not path.is_symlink()
 
 
 def _is_scratch(path: UPath) -> bool:
     """Tell whether this is what `artifacts.publish` writes before the list has its name."""
-    return path.name.startswith(".") and path.name.endswith(f".{TARGET_LIST}")
+    return path.name.startswith(".") and path.name.endswith(tuple(f".{name}" for name in _STARTS))
 
 
 def _starts_as_list(path: UPath) -> bool:
+    expected = _STARTS[f"{path.stem.rpartition('.')[2]}{path.suffix}"]
     with path.open("rb") as file:
-        start = file.read(len(CSV_HEADER))
-    return start == CSV_HEADER or (_is_scratch(path) and CSV_HEADER.startswith(start))
+        start = file.read(len(expected))
+    return start == expected or (_is_scratch(path) and expected.startswith(start))

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from airflow.sdk import BaseHook
-from airflow.sdk.exceptions import AirflowNotFoundException
-
-from reclustering.core.errors import TerminalError
+from reclustering.connections import read_connection
 from reclustering.core.protocols import Warehouse
 
 # Named, not imported: a run on DuckDB does not need SQL Server's drivers, nor the other way round.
@@ -23,20 +20,13 @@ def connect(conn_id: str = "warehouse") -> Warehouse:
     Raises
     ------
     TerminalError
-        When the connection does not exist, or is neither of type `mssql` nor `duckdb`.
+        When the connection does not exist or cannot be read, or is neither of type `mssql` nor `duckdb`.
     """
-    try:
-        connection = BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException as error:
-        raise TerminalError(
-            f"There is no Airflow connection '{conn_id}'. Create it under Admin > Connections, or set "
-            f"AIRFLOW_CONN_{conn_id.upper()} (mssql://… for SQL Server, duckdb:///… for a file)."
-        ) from error
-    if connection.conn_type not in _HOOKS:
-        raise TerminalError(
-            f"The Airflow connection '{conn_id}' is of type '{connection.conn_type}'; "
-            f"expected one of {sorted(_HOOKS)}."
-        )
-    module, name = _HOOKS[connection.conn_type]
-    hook: Warehouse = getattr(import_module(module), name)(conn_id)
+    connection = read_connection(
+        conn_id,
+        types=sorted(_HOOKS),
+        example="mssql://… for SQL Server, duckdb:///… for a file",
+    )
+    module, name = _HOOKS[str(connection.conn_type)]
+    hook: Warehouse = getattr(import_module(module), name)(connection)
     return hook

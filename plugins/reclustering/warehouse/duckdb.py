@@ -6,6 +6,8 @@ a time write: who comes second waits.
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -13,27 +15,32 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from airflow.sdk import BaseHook
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+from airflow.sdk import Connection
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Parameters
 from reclustering.core.statements import for_duckdb
 from reclustering.warehouse.counted_rows import CountedRows
 
+log = logging.getLogger(__name__)
+
 LOCK_TIMEOUT = 600
 """Seconds to wait for another process that has the file open."""
+
+SPEAK_AFTER, SPEAK_EVERY = 3, 60
+"""Seconds after which that is said, and said again."""
 
 READ_MEMORY = "512MB"
 """What DuckDB may use to group and sort for a reader; beyond it, it spills beside the file."""
 
 
-class DuckDBWarehouse(BaseHook):
+class DuckDBWarehouse:
     """The verbs of `core.protocols.Warehouse` on a DuckDB file.
 
     Parameters
     ----------
-    conn_id : str
+    connection : Connection
         An Airflow connection of type `duckdb`; `duckdb:////srv/store.duckdb` and
         `duckdb:///srv/store.duckdb` both name the file `/srv/store.duckdb`. The file must exist.
 
@@ -43,15 +50,21 @@ class DuckDBWarehouse(BaseHook):
         When there is no such file.
     """
 
-    conn_type = "duckdb"
-
-    def __init__(self, conn_id: str) -> None:
-        super().__init__()
-        schema = self.get_connection(conn_id).schema or ""
-        self.path = Path("/", schema.lstrip("/"))
+    def __init__(self, connection: Connection) -> None:
+        name = f"The connection '{connection.conn_id}'"
+        if connection.host:
+            raise TerminalError(
+                f"{name} names the host '{connection.host}'; expected none, for the path in "
+                "duckdb:///path/to/file.duckdb is absolute and has three slashes before it."
+            )
+        self.path = Path("/", (connection.schema or "").lstrip("/"))
+        if "?" in str(self.path):
+            raise TerminalError(
+                f"{name} names {self.path}; expected a path without '?', which DuckDB takes for the end of it."
+            )
         if not self.path.is_file():
             raise TerminalError(
-                f"There is no DuckDB file {self.path}, which the connection '{conn_id}' names. "
+                f"There is no DuckDB file {self.path}, which the connection '{connection.conn_id}' names. "
                 "The path in duckdb:///path/to/file.duckdb is absolute."
             )
 
@@ -93,6 +106,15 @@ class DuckDBWarehouse(BaseHook):
             connection.register("counted_rows", counted.reader)
             connection.execute(f"INSERT INTO dbo.{table} FROM counted_rows")
         return counted.count
+
+    def require_rights(self) -> None:
+        """Check that the file, and the folder for DuckDB's log beside it, can be written."""
+        for path in (self.path, self.path.parent):
+            if not os.access(path, os.W_OK):
+                raise TerminalError(
+                    f"{path} cannot be written by this user (number {os.getuid()}); expected that it can: "
+                    "labels are published there. Give the rights, or name another file."
+                )
 
     @contextmanager
     def _connected(self, *, read_only: bool) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -167,6 +189,10 @@ def translated_errors(where: str) -> Iterator[None]:
                 f"DuckDB {where}: another process kept the file for {LOCK_TIMEOUT} s ({error}). "
                 "The next attempt may succeed."
             ) from error
+        if "No space left on device" in str(error):
+            raise TransientError(
+                f"DuckDB {where}: {error}. Make room on that disk; nothing that was published is lost."
+            ) from error
         raise TerminalError(f"DuckDB {where}: {error}") from error
 
 
@@ -182,6 +208,26 @@ def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         retry=retry_if_exception(_is_locked),
         wait=wait_random(0.05, 0.25),
         stop=stop_after_delay(LOCK_TIMEOUT),
+        before_sleep=_Patience(path).say,
         reraise=True,
     )
     return attempts(duckdb.connect, str(path), read_only=read_only)
+
+
+class _Patience:
+    """Says who has the file, after a few seconds and then from time to time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._next: float = SPEAK_AFTER
+
+    def say(self, state: RetryCallState) -> None:
+        waited = state.seconds_since_start or 0.0
+        if waited >= self._next and state.outcome is not None:
+            self._next = waited + SPEAK_EVERY
+            log.warning(
+                "Waiting for %s, which is open elsewhere, for %d s at the most: %s",
+                self._path,
+                LOCK_TIMEOUT,
+                state.outcome.exception(),
+            )

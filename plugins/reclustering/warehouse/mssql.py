@@ -18,8 +18,9 @@ from typing import Any
 import mssql_python
 import pyarrow as pa
 import sqlglot
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 
+from reclustering.connections import read_choice, read_extras, read_switch
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Parameters
 from reclustering.core.statements import read_statement
@@ -36,6 +37,15 @@ EXTRAS: Mapping[str, str] = {
     "trusted_connection": "Trusted_Connection",
 }
 """The extras of the Airflow connection that are known (docs/sql-server.md), and the driver's keyword."""
+
+_SWITCHES = {"multi_subnet_failover", "trust_server_certificate", "trusted_connection"}
+
+AUTHENTICATION = (
+    "ActiveDirectoryDefault",
+    "ActiveDirectoryMSI",
+    "ActiveDirectoryServicePrincipal",
+)
+"""Microsoft Entra without a person at a screen."""
 
 LOGIN_TIMEOUT = 30
 """Seconds to wait for the server's answer to a login."""
@@ -71,24 +81,23 @@ log = logging.getLogger(__name__)
 mssql_python.pooling(enabled=False)
 
 
-class MsSqlWarehouse(BaseHook):
+class MsSqlWarehouse:
     """The verbs of `core.protocols.Warehouse` on a SQL Server database.
 
     Parameters
     ----------
-    conn_id : str
+    connection : Connection
         An Airflow connection of type `mssql`: host, port, schema (the database), login, password,
         and the extras in `EXTRAS`.
 
     Raises
     ------
     TerminalError
-        When the connection has an extra that is not known, or lacks what it must have.
+        When the connection has an extra that is not known or not what it must be, or lacks something.
     """
 
-    def __init__(self, conn_id: str) -> None:
-        super().__init__()
-        self._keywords = connection_keywords(self.get_connection(conn_id))
+    def __init__(self, connection: Connection) -> None:
+        self._keywords = connection_keywords(connection)
         self.target = (
             f"SQL Server {self._keywords['Server']}, database {self._keywords['Database']}"
         )
@@ -156,6 +165,9 @@ class MsSqlWarehouse(BaseHook):
             closing(self.get_conn()) as connection,
             translated_errors(f"{self.target}, bulk load into dbo.{table}"),
         ):
+            # A bulk load logs in anew, and gives up after 15 s unless this is set before there is a
+            # cursor (microsoft/mssql-python#626).
+            connection.timeout = LOGIN_TIMEOUT
             # Without check_constraints, SQL Server asks for the right to alter the table.
             result = connection.cursor().bulkcopy_arrow(
                 f"dbo.{table}",
@@ -169,6 +181,22 @@ class MsSqlWarehouse(BaseHook):
                 f"{self.target}: dbo.{table} took {result['rows_copied']} of {counted.count} rows."
             )
         return counted.count
+
+    def require_rights(self) -> None:
+        """Check that the login has the rights of `include/sql/admin/create_role.sql`.
+
+        Raises
+        ------
+        TerminalError
+            Names every one that is missing.
+        """
+        with self.read() as session:
+            missing = [row["missing"] for row in session.query("warehouse/missing_rights")]
+        if missing:
+            raise TerminalError(
+                f"{self.target}: the login may not {', '.join(missing)}. Grant the rights of "
+                "include/sql/admin/create_role.sql."
+            )
 
     @contextmanager
     def _transaction(
@@ -312,32 +340,21 @@ def connection_keywords(connection: Connection) -> dict[str, Any]:
     Raises
     ------
     TerminalError
-        When an extra is not known, or host, database or login is missing.
+        When an extra is not known or not what it must be, or host, database or login is missing.
     """
-    extras = {name: _keyword_value(value) for name, value in connection.extra_dejson.items()}
-    if unknown := sorted(extras.keys() - EXTRAS.keys()):
-        raise TerminalError(
-            f"The connection '{connection.conn_id}' has the extras {unknown}, which are not known; "
-            f"expected some of {sorted(EXTRAS)}. See docs/sql-server.md."
-        )
-    if extras.get("encrypt", "yes") not in {"yes", "strict"}:
-        raise TerminalError(
-            f"The connection '{connection.conn_id}' has encrypt = '{extras['encrypt']}'; expected "
-            "'yes' (the default) or 'strict'. For a server without a trusted certificate, set "
-            "trust_server_certificate instead (development only)."
-        )
-    anonymous = extras.keys() & {"authentication", "trusted_connection"}
+    extras = _read_extras(connection)
+    anonymous = "authentication" in extras or extras.get("trusted_connection") == "yes"
     required = {"host": connection.host, "schema (the database)": connection.schema}
     if not anonymous:
         required |= {"login": connection.login, "password": connection.password}
-    if missing := [name for name, value in required.items() if not value]:
+    if missing := [name for name, value in required.items() if not (value or "").strip()]:
         raise TerminalError(
             f"The connection '{connection.conn_id}' lacks {', '.join(missing)}. "
             "Edit it under Admin > Connections."
         )
     port = f",{connection.port}" if connection.port else ""
     keywords = {
-        "Server": f"{connection.host}{port}",
+        "Server": f"{(connection.host or '').strip()}{port}",
         "Database": connection.schema,
         "UID": connection.login,
         "PWD": connection.password,
@@ -347,7 +364,29 @@ def connection_keywords(connection: Connection) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if value}
 
 
-def _keyword_value(value: Any) -> str:
-    # JSON extras have true, extras in a URI have text.
-    text = str(value)
-    return {"true": "yes", "1": "yes", "false": "no", "0": "no"}.get(text.lower(), text)
+def _read_extras(connection: Connection) -> dict[str, str]:
+    """Read the extras, in the words that the driver knows."""
+    read = {}
+    for name, value in read_extras(connection, EXTRAS).items():
+        extra = f"The connection '{connection.conn_id}' has {name}"
+        if name in _SWITCHES:
+            read[name] = "yes" if read_switch(value, extra=extra) else "no"
+        elif name == "authentication":
+            read[name] = read_choice(value, AUTHENTICATION, extra=extra)
+        elif name == "encrypt":
+            read[name] = _read_encrypt(value, extra)
+        else:
+            read[name] = str(value).strip()
+    return read
+
+
+def _read_encrypt(value: Any, extra: str) -> str:
+    word = str(value).strip().lower()
+    if word in {"yes", "true", "1", "mandatory"}:
+        return "yes"
+    if word == "strict":
+        return word
+    raise TerminalError(
+        f"{extra} = '{value}'; expected 'yes' (the default) or 'strict'. For a server without a trusted "
+        "certificate, set trust_server_certificate instead (development only)."
+    )

@@ -1,0 +1,66 @@
+"""The folder of all runs' files, from what people write to a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+from urllib.parse import unquote
+
+from airflow.sdk import ObjectStoragePath
+from airflow.sdk.io import has_fs
+from upath import UPath
+
+from reclustering.core.errors import TerminalError
+
+PROVIDERS = {
+    "s3": "apache-airflow-providers-amazon[s3fs]",
+    "gs": "apache-airflow-providers-google",
+    "abfs": "apache-airflow-providers-microsoft-azure",
+    "abfss": "apache-airflow-providers-microsoft-azure",
+}
+"""The package that brings each kind of bucket."""
+
+
+def artifact_root(url: str) -> UPath:
+    """Give the folder or bucket that a URL names.
+
+    Parameters
+    ----------
+    url : str
+        A path such as `/srv/artifacts`, taken as it is; a URL such as `file:///srv/my%20artifacts`, which is
+        decoded; or that of a bucket, such as `s3://connection@bucket/prefix`.
+
+    Raises
+    ------
+    TerminalError
+        When it is not absolute, names no bucket, or the package for the bucket is not installed.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or scheme.lower() in {"file", "local"}:
+        path = unquote(rest) if separator else url.strip()
+        if not path.startswith("/"):
+            raise _refused(url, "an absolute path (file:// and then /srv/artifacts)")
+        return UPath(Path(path))
+    if "::" in url:
+        raise _refused(url, "one without '::', which would chain file systems")
+    if not has_fs(scheme):
+        package = PROVIDERS.get(scheme)
+        raise _refused(
+            url,
+            f"one of {', '.join(['file', *PROVIDERS])}"
+            + (
+                f", and for {scheme} the package {package}, which is not installed"
+                if package
+                else ""
+            ),
+        )
+    if not rest.rpartition("@")[2].strip("/"):
+        raise _refused(url, f"the bucket as well, as in {scheme}://connection@bucket/prefix")
+    # It has UPath's methods, and Airflow's connections for buckets, without being a UPath.
+    return cast("UPath", ObjectStoragePath(url.strip()))
+
+
+def _refused(url: str, expected: str) -> TerminalError:
+    return TerminalError(
+        f"The Airflow Variable reclustering_artifacts is '{url}'; expected {expected}."
+    )

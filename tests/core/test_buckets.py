@@ -1,0 +1,137 @@
+"""What is published in a bucket is whole, whatever breaks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from tests.buckets import ARTIFACTS, BUCKET
+
+LARGE = 120_000_000
+"""Bytes that s3fs uploads in parts."""
+
+
+def content(path) -> bytes:
+    with fetch(path) as local:
+        return local.read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 11, LARGE])
+def test_what_was_published_is_what_is_fetched(bucket, size):
+    with publish(bucket / "a" / "file.bin", mode=OWNER_ONLY) as scratch:
+        scratch.write_bytes(b"x" * size)
+    assert content(bucket / "a" / "file.bin") == b"x" * size
+
+
+@pytest.mark.parametrize("size", [11, LARGE])
+def test_a_writer_that_breaks_leaves_the_old_object(bucket, size):
+    target = bucket / "file.bin"
+    with publish(target) as scratch:
+        scratch.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), publish(target) as scratch:
+        scratch.write_bytes(b"x" * size)
+        raise ZeroDivisionError
+    assert content(target) == b"old"
+
+
+@pytest.mark.parametrize(
+    ("size", "call"),
+    [(11, "put_object"), (LARGE, "upload_part"), (LARGE, "complete_multipart_upload")],
+)
+def test_an_upload_that_breaks_leaves_the_old_object_and_no_parts(
+    bucket, s3, size, call, monkeypatch
+):
+    target = bucket / "file.bin"
+    with publish(target) as scratch:
+        scratch.write_bytes(b"old")
+    ask, asked = type(target.fs)._call_s3, []
+
+    async def break_the_second_time(self, method, *arguments, **values):
+        asked.append(method)
+        if method == call and asked.count(call) == (2 if call == "upload_part" else 1):
+            raise ConnectionResetError("gone")
+        return await ask(self, method, *arguments, **values)
+
+    monkeypatch.setattr(type(target.fs), "_call_s3", break_the_second_time)
+    with pytest.raises(TransientError, match=r"file\.bin: the object store failed \(Connection"):  # noqa: PT012
+        with publish(target) as scratch:
+            scratch.write_bytes(b"x" * size)
+    monkeypatch.undo()
+    assert content(target) == b"old"
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_a_bucket_that_is_not_there_is_named(bucket, s3):
+    missing = type(bucket)("s3://store_bucket@elsewhere/runs/file.txt")
+    with pytest.raises(TerminalError, match=r"elsewhere/runs/file\.txt: the object store refuses"):  # noqa: PT012
+        with publish(missing) as scratch:
+            scratch.write_text("x")
+    with pytest.raises(BadInputError, match=r"There is no s3://.*elsewhere/runs/file\.txt"):
+        read_json(missing)
+
+
+def test_an_error_names_the_object_and_not_the_copy(bucket):
+    with publish(bucket / "elbow.json") as scratch:
+        scratch.write_text("{")
+    with pytest.raises(BadInputError, match=r"^There is something wrong with s3://.*/elbow\.json"):
+        with fetch(bucket / "elbow.json") as local:
+            raise BadInputError(f"There is something wrong with {local}.")
+
+
+def test_nothing_stays_in_the_temporary_folder_of_a_worker_that_is_killed(
+    bucket, tmp_path, s3_endpoint
+):
+    """Neither what it writes nor what it reads, for both may be addresses."""
+    with publish(bucket / "list.csv") as scratch:
+        scratch.write_text("jane@example.com")
+    script = f"""
+        import os, signal
+        from airflow.sdk import ObjectStoragePath
+        from reclustering.core.artifacts import fetch, publish
+        root = ObjectStoragePath({ARTIFACTS!r})
+        with fetch(root / "list.csv") as local, publish(root / "new.csv", mode=0o600) as scratch:
+            scratch.write_text(local.read_text() * 1000)
+            assert scratch.stat().st_size == 16_000
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    environment = os.environ | {
+        "TMPDIR": str(tmp_path),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path),
+    }
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    killed = subprocess.run(command, env=environment, check=False, capture_output=True)
+    assert killed.returncode == -9, killed.stderr.decode()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert not (bucket / "new.csv").exists()
+
+
+def test_what_a_killed_process_has_spilled_is_removed_by_the_next(tmp_path, monkeypatch):
+    from reclustering.core.scratch import spill_folder
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = """
+        import os, signal
+        from reclustering.core.scratch import spill_folder
+        with spill_folder() as folder:
+            (folder / "spill").write_text("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], env=environment, check=False)
+    (left,) = tmp_path.iterdir()
+    with spill_folder() as fresh:
+        assert left.exists(), "one that may only just have been made is left alone"
+        os.utime(left, (0, 0))
+        os.utime(fresh, (0, 0))
+        with spill_folder():
+            assert not left.exists()
+            assert fresh.exists(), "one in use is left alone, however old"
+    assert list(Path(tmp_path).iterdir()) == []
