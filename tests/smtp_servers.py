@@ -33,6 +33,7 @@ class Script:
     """
 
     on_connect: str | None = None
+    on_hello: str | None = None
     on_recipient: dict[str, str] = field(default_factory=dict)
     on_data: str | None = None
     before_dot: str | None = None
@@ -88,6 +89,15 @@ class ScriptedSMTP(SMTP):
             self.transport.close()
             return
         await super()._handle_client()
+
+    async def smtp_EHLO(self, hostname: str) -> None:  # noqa: N802
+        if self.event_handler.on_hello:
+            await self.push(self.event_handler.on_hello)
+            return
+        await super().smtp_EHLO(hostname)
+
+    async def smtp_HELO(self, hostname: str) -> None:  # noqa: N802
+        await self.smtp_EHLO(hostname)
 
     async def smtp_MAIL(self, arg: str) -> None:  # noqa: N802
         self.event_handler.senders.append(arg)

@@ -24,6 +24,18 @@ def content(path) -> bytes:
         return local.read_bytes()
 
 
+def write(path, size: int, *, then: Exception | None = None) -> None:
+    with publish(path) as scratch:
+        scratch.write_bytes(b"x" * size)
+        if then:
+            raise then
+
+
+def complain_about(path) -> None:
+    with fetch(path) as local:
+        raise BadInputError(f"There is something wrong with {local}.")
+
+
 @pytest.mark.parametrize("size", [0, 11, LARGE])
 def test_what_was_published_is_what_is_fetched(bucket, size):
     with publish(bucket / "a" / "file.bin", mode=OWNER_ONLY) as scratch:
@@ -36,9 +48,8 @@ def test_a_writer_that_breaks_leaves_the_old_object(bucket, size):
     target = bucket / "file.bin"
     with publish(target) as scratch:
         scratch.write_bytes(b"old")
-    with pytest.raises(ZeroDivisionError), publish(target) as scratch:
-        scratch.write_bytes(b"x" * size)
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        write(target, size, then=ZeroDivisionError())
     assert content(target) == b"old"
 
 
@@ -61,9 +72,8 @@ def test_an_upload_that_breaks_leaves_the_old_object_and_no_parts(
         return await ask(self, method, *arguments, **values)
 
     monkeypatch.setattr(type(target.fs), "_call_s3", break_the_second_time)
-    with pytest.raises(TransientError, match=r"file\.bin: the object store failed \(Connection"):  # noqa: PT012
-        with publish(target) as scratch:
-            scratch.write_bytes(b"x" * size)
+    with pytest.raises(TransientError, match=r"file\.bin: the object store failed \(Connection"):
+        write(target, size)
     monkeypatch.undo()
     assert content(target) == b"old"
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=BUCKET)
@@ -71,9 +81,8 @@ def test_an_upload_that_breaks_leaves_the_old_object_and_no_parts(
 
 def test_a_bucket_that_is_not_there_is_named(bucket, s3):
     missing = type(bucket)("s3://store_bucket@elsewhere/runs/file.txt")
-    with pytest.raises(TerminalError, match=r"elsewhere/runs/file\.txt: the object store refuses"):  # noqa: PT012
-        with publish(missing) as scratch:
-            scratch.write_text("x")
+    with pytest.raises(TerminalError, match=r"elsewhere/runs/file\.txt: the object store refuses"):
+        write(missing, 1)
     with pytest.raises(BadInputError, match=r"There is no s3://.*elsewhere/runs/file\.txt"):
         read_json(missing)
 
@@ -82,8 +91,7 @@ def test_an_error_names_the_object_and_not_the_copy(bucket):
     with publish(bucket / "elbow.json") as scratch:
         scratch.write_text("{")
     with pytest.raises(BadInputError, match=r"^There is something wrong with s3://.*/elbow\.json"):
-        with fetch(bucket / "elbow.json") as local:
-            raise BadInputError(f"There is something wrong with {local}.")
+        complain_about(bucket / "elbow.json")
 
 
 def test_nothing_stays_in_the_temporary_folder_of_a_worker_that_is_killed(

@@ -27,6 +27,7 @@ def read(text: str) -> list[str]:
         ("x@[10.0.0.5]", "", "x@[10.0.0.5]"),
         ("x@[IPv6:::1]", "", "x@[ipv6:::1]"),
         ("Marketing <x@example.com>", "Marketing", "x@example.com"),
+        ("Zoë's Büro < x@example.com >", "Zoë's Büro", "x@example.com"),
         ("Marketing <x@[10.0.0.5]>", "Marketing", "x@[10.0.0.5]"),
         ('"Lee, Ann; Sales" <ann@corp>', "Lee, Ann; Sales", "ann@corp"),
         ("a@b\u00fccher.example", "", "a@xn--bcher-kva.example"),
@@ -82,7 +83,7 @@ def test_nobody_is_nobody(text):
     ],
 )
 def test_what_is_no_address_is_named(wrong):
-    with pytest.raises(TerminalError, match="The setting has '.*', which is no e-mail address: ."):
+    with pytest.raises(TerminalError, match=r"The setting has '.*', which is no e-mail address: ."):
         read(f"fine@example.com; {wrong}")
 
 

@@ -24,12 +24,13 @@ __all__ = ["bucket", "s3", "s3_endpoint", "store"]
 
 @dataclass
 class Outcome:
-    """How a run ended: its state, the reason of its failure, and the folder of its files."""
+    """How a run ended: its state, the reason of its failure, the folder of its files, who failed."""
 
     state: str
     failure: str | None
     folder: Path | UPath
     run_id: str
+    failed: str | None
 
 
 def run(artifacts: Path | UPath, **params: Any) -> Outcome:
@@ -44,7 +45,8 @@ def run(artifacts: Path | UPath, **params: Any) -> Outcome:
     finally:
         get_listener_manager().clear()
     folder = next(artifacts.glob(f"as_of=*/{folder_name(result.run_id)}"), artifacts)
-    return Outcome(result.state, progress.failure, folder, result.run_id)
+    failed = [*progress.seconds][-1] if progress.failure else None
+    return Outcome(result.state, progress.failure, folder, result.run_id, failed)
 
 
 @pytest.fixture

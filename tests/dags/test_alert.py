@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from email import message_from_bytes, policy
 
 
@@ -12,9 +13,22 @@ def test_a_failure_is_mailed_to_the_operator(run_dag, outbox, monkeypatch):
     mail = message_from_bytes(path.read_bytes(), policy=policy.default)
     assert mail["To"] == "pager@example.com"
     assert mail["Subject"].startswith("customer_reclustering.extract_features failed in manual__")
-    body = mail.get_body(("html",)).get_content()
+    body = mail.get_body(("plain",)).get_content()
     assert "as_of 2999-01-01 is in the future" in body
     assert "/dags/customer_reclustering/runs/manual__" in body
+
+
+def test_everybody_is_alerted_by_the_rule_of_the_list_and_as_safely(run_dag, outbox, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_VAR_ALERT_RECIPIENTS", "Ops <ops@corp.local>; pager@exchange")
+    assert run_dag(as_of="2999-01-01").state == "failed"
+    mails = [message_from_bytes(path.read_bytes()) for path in outbox.glob("*.eml")]
+    assert {mail["To"] for mail in mails} == {"ops@corp.local", "pager@exchange"}
+
+    # A server that offers no STARTTLS hears nothing, unless both switches say that it may.
+    uri = os.environ["AIRFLOW_CONN_SMTP_DEFAULT"].replace("disable_tls=true", "disable_tls=no")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+    assert run_dag(as_of="2999-01-01").state == "failed"
+    assert len(list(outbox.glob("*.eml"))) == 2
 
 
 def test_nobody_to_tell_is_no_failure_of_its_own(run_dag, outbox):

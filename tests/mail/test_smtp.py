@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from aiosmtpd.smtp import AuthResult
@@ -173,6 +175,158 @@ def test_a_missing_connection_is_named(monkeypatch):
     monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
     with pytest.raises(TerminalError, match="no Airflow connection 'smtp_default'"):
         _ = SmtpMailer().sender
+
+
+@pytest.mark.parametrize(
+    ("said", "extras"),
+    [
+        ("from_email, an extra of .* has 'jör@example.com'", {"from_email": "jör@example.com"}),
+        ("retry_limit = '-1'; expected a whole number, at least 0", {"retry_limit": "-1"}),
+        ("retry_limit = 'many'; expected a whole number", {"retry_limit": "many"}),
+        ("timeout = '0'; expected a whole number, at least 1", {"timeout": "0"}),
+        ("timeout = '1.5'; expected a whole number", {"timeout": "1.5"}),
+        ("disable_tls = 'ja'; expected true or false", {"disable_tls": "ja"}),
+        ("disable_ssl = '2'; expected true or false", {"disable_ssl": "2"}),
+        ("ssl_context = 'nothing'; expected default or none", {"ssl_context": "nothing"}),
+        ("auth_type = 'ntlm'; expected basic or oauth2", {"auth_type": "ntlm"}),
+        ("auth_type = 'oauth2'; expected access_token, or client_id", {"auth_type": "oauth2"}),
+        (
+            "auth_type = 'oauth2'; expected access_token",
+            {"auth_type": "oauth2", "client_id": "1"},
+        ),
+        (r"'disable_tsl' \(did you mean disable_tls\?\)", {"disable_tsl": "true"}),
+    ],
+)
+def test_an_extra_that_is_not_what_it_must_be_is_refused_by_name(said, extras, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection_uri(25, **extras))
+    with pytest.raises(TerminalError, match=said):
+        _ = SmtpMailer().sender
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("smtp:///?from_email=a%40example.com", "has the host ''"),
+        ("smtp://%20/?from_email=a%40example.com", "has the host ' '"),
+        ("smtp://user@mail/?from_email=a%40example.com", "has a login and no password"),
+        ("smtp://:word@mail/?from_email=a%40example.com", "has a password and no login"),
+        ("imap://mail/?from_email=a%40example.com", "is of type 'imap'; expected smtp"),
+        (
+            "smtp://user:a/b@mail/?from_email=a%40example.com",
+            "is set, by AIRFLOW_CONN_SMTP_DEFAULT",
+        ),
+        ("smtp://mail:99999/?from_email=a%40example.com", "is set, by AIRFLOW_CONN_SMTP_DEFAULT"),
+        ("smtp://mail/?from_email=", "which is no e-mail address"),
+        ("smtp://mail/?__extra__=%5B1%5D", "extras that are no JSON object"),
+    ],
+)
+def test_a_connection_that_leads_nowhere_is_refused_before_it_is_used(uri, said, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+    with pytest.raises(TerminalError, match=said):
+        _ = SmtpMailer().sender
+    with pytest.raises(TerminalError, match=said), SmtpMailer().connect():
+        pytest.fail("it connected")
+
+
+NO = ["false", "False", "no", "NO", "0", ""]
+YES = ["true", "TRUE", "yes", "1"]
+
+
+@pytest.mark.parametrize("off", NO)
+def test_nothing_goes_in_clear_unless_both_switches_plainly_say_so(off, tmp_path, monkeypatch):
+    """The server offers STARTTLS and asks for nothing: who does not start it speaks in clear."""
+    seen = []
+
+    def login(server, session, envelope, mechanism, data):
+        seen.append(session.ssl is not None)
+        return AuthResult(success=True)
+
+    script = Script()
+    tls = {"tls_context": certificate(tmp_path), "auth_require_tls": False}
+    with serve(script, authenticator=login, **tls) as port:
+        uri = connection_uri(port, login="u:pw@", disable_tls=off, ssl_context="none")
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+        send()
+    assert seen == [True]
+
+
+@pytest.mark.parametrize("off", [*NO, None])
+def test_a_server_without_starttls_hears_neither_login_nor_mail(off, monkeypatch):
+    script, seen = Script(), []
+
+    def login(server, session, envelope, mechanism, data):
+        seen.append(data.login)
+        return AuthResult(success=True)
+
+    with serve(script, authenticator=login, auth_require_tls=False) as port:
+        uri = connection_uri(port, login="u:pw@", disable_tls=off or "")
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+        with pytest.raises(NotAcceptedError, match="STARTTLS") as refusal:
+            send()
+    assert refusal.value.permanent
+    assert (seen, script.senders) == ([], [])
+
+
+@pytest.mark.parametrize("on", YES)
+def test_both_switches_together_send_in_clear_with_a_warning(on, monkeypatch, caplog):
+    script = Script()
+    with serve(script) as port:
+        uri = connection_uri(port, disable_ssl=on, disable_tls=on)
+        monkeypatch.setattr("reclustering.mail.connection._LOOPBACK", set())
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+        send()
+    assert script.received() == [TO]
+    assert "go to 127.0.0.1 unencrypted" in caplog.text
+
+
+def test_tls_from_the_start_is_what_a_connection_without_switches_means(tmp_path, monkeypatch):
+    script = Script()
+    with serve(script, ssl_context=certificate(tmp_path)) as port:
+        uri = connection_uri(port, disable_ssl="", disable_tls="", ssl_context="none")
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+        send()
+    assert script.received() == [TO]
+
+
+def test_the_sender_may_have_a_name_and_an_international_domain(script, monkeypatch):
+    port = urlsplit(os.environ["AIRFLOW_CONN_SMTP_DEFAULT"]).port
+    uri = connection_uri(port, from_email="Zoë's Store <store@müller.de>")
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", uri)
+    send()
+    assert script.mails[0].mail_from == "store@xn--mller-kva.de"
+
+
+@pytest.mark.parametrize(
+    ("reply", "too_large"),
+    [
+        ("552 message size exceeds fixed limit", True),
+        ("552 5.3.4 Message size exceeds fixed limit", True),
+        ("554 5.3.4 too big", True),
+        ("552 5.2.2 mailbox full", False),
+        ("550 no", False),
+    ],
+)
+def test_a_mail_that_is_too_big_is_told_from_other_refusals(script, reply, too_large):
+    script.on_data = reply
+    with pytest.raises(NotAcceptedError) as refusal:
+        send()
+    assert (refusal.value.permanent, refusal.value.too_large) == (True, too_large)
+
+
+@pytest.mark.parametrize(("reply", "permanent"), [("554 no service", True), ("421 later", False)])
+def test_a_server_that_refuses_the_greeting_has_been_spoken_to_before_any_mail(
+    script, reply, permanent
+):
+    script.on_hello = reply
+    with pytest.raises(NotAcceptedError, match="no connection to the mail server") as refusal:
+        send()
+    assert refusal.value.permanent is permanent
+
+
+def test_a_recipient_that_no_command_can_hold_is_refused_and_not_in_doubt(script):
+    with pytest.raises(NotAcceptedError, match="could not be handed over") as refusal:
+        send("jör@example.com")
+    assert refusal.value.permanent
 
 
 def certificate(folder) -> ssl.SSLContext:

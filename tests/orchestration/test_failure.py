@@ -21,7 +21,7 @@ def leaves(error):
 
     try:
         step(body).function()
-    except Exception as left:
+    except Exception as left:  # noqa: BLE001
         return left
 
 

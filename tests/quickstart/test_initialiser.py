@@ -183,9 +183,8 @@ def test_an_empty_server_becomes_one_the_pipeline_can_use(
 @pytest.mark.mssql
 @requires_mssql
 def test_a_server_that_does_not_come_up_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", PROMISED.as_json())
     monkeypatch.setattr("reclustering.warehouse.mssql.LOGIN_TIMEOUT", 1)
     monkeypatch.setattr(initialiser.wait_for.retry, "stop", lambda state: state.attempt_number > 1)
     monkeypatch.setattr(initialiser.wait_for.retry, "wait", lambda state: 0)
     with pytest.raises(TransientError, match=r"127\.0\.0\.1"):
-        initialiser.wait_for(MsSqlWarehouse("warehouse"))
+        initialiser.wait_for(MsSqlWarehouse(PROMISED))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import textwrap
 import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import duckdb
 import mssql_python
 import pyarrow as pa
 import pytest
@@ -238,9 +243,10 @@ def test_a_missing_file_is_terminal(store: DuckDBStore) -> None:
 
 @ON_DUCKDB
 def test_a_file_that_stays_locked_is_transient(
-    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("reclustering.warehouse.duckdb.LOCK_TIMEOUT", 0.5)
+    monkeypatch.setattr("reclustering.warehouse.duckdb.LOCK_TIMEOUT", 1)
+    monkeypatch.setattr("reclustering.warehouse.duckdb.SPEAK_AFTER", 0.5)
     script = f"import duckdb; c = duckdb.connect({str(store.path)!r}); print('open'); input()"
     with subprocess.Popen(
         [sys.executable, "-uc", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -250,7 +256,63 @@ def test_a_file_that_stays_locked_is_transient(
         for block in (store.hook().read, store.hook().transaction):
             with pytest.raises(TransientError, match="another process kept the file"), block():
                 pass
+            (said,) = (record.getMessage() for record in caplog.records)
+            assert f"Waiting for {store.path}, which is open elsewhere" in said
+            assert f"PID {other.pid}" in said
+            caplog.clear()
         other.communicate(b"\n")
+
+
+@ON_DUCKDB
+@pytest.mark.parametrize("in_a_task", [False, True])
+def test_a_wait_ends_when_it_is_asked_to(store: DuckDBStore, in_a_task: bool) -> None:
+    """In a task, Airflow handles SIGTERM by itself and lets the task's code go on."""
+    handler = "lambda *_: print('told', flush=True)" if in_a_task else "signal.SIG_DFL"
+    script = f"""
+        import signal
+        from reclustering.warehouse import connect
+        signal.signal(signal.SIGTERM, {handler})
+        print("waiting", flush=True)
+        with connect().transaction():
+            print("in")
+    """
+    environment = os.environ | {"AIRFLOW_CONN_WAREHOUSE": store.uri}
+    with (
+        duckdb.connect(str(store.path)),
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(script)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as waiting,
+    ):
+        assert waiting.stdout
+        assert waiting.stdout.readline() == b"waiting\n"
+        time.sleep(0.5)
+        waiting.terminate()
+        out, errors = waiting.communicate(timeout=5)
+        if in_a_task:
+            assert out == b"told\n"
+            assert b"TransientError: Asked to end while waiting for" in errors
+        else:
+            assert waiting.returncode == -signal.SIGTERM
+
+
+@ON_DUCKDB
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("duckdb://host/srv/store.duckdb", "names the host 'host'; expected none"),
+        ("duckdb:///srv/a%3Fb.duckdb", r"names /srv/a\?b.duckdb; expected a path without '\?'"),
+        ("duckdb:///srv/a#b.duckdb", "is set, by AIRFLOW_CONN_WAREHOUSE, but cannot be read"),
+    ],
+)
+def test_a_path_that_cannot_be_is_refused_by_name(
+    store: DuckDBStore, monkeypatch: pytest.MonkeyPatch, uri: str, said: str
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", uri)
+    with pytest.raises(TerminalError, match=said):
+        connect()
 
 
 # SQL Server

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import logging
 
+import pyarrow as pa
 import pytest
 from airflow.sdk import Connection
 
 from reclustering.core.errors import TerminalError
 from reclustering.warehouse import connect
-from reclustering.warehouse.mssql import EXTRAS, MsSqlWarehouse, connection_keywords
+from reclustering.warehouse.mssql import (
+    EXTRAS,
+    LOGIN_TIMEOUT,
+    MsSqlWarehouse,
+    connection_keywords,
+)
 
 URI = "mssql://etl:s3cret%3B%7Dcanary@db.example:1433/shop"
 
@@ -66,6 +72,31 @@ def test_verification_is_turned_off_by_one_extra_with_a_warning(
     assert keywords(f"?trust_server_certificate={yes}")["TrustServerCertificate"] == "yes"
     assert "certificate is not verified" in caplog.text
     assert "canary" not in caplog.text + hook.target
+
+
+def test_a_bulk_loads_own_login_has_the_time_of_every_other(
+    hook: MsSqlWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver takes it from the cursor, who takes it from the connection when it is made."""
+    seen = []
+
+    class Connection:
+        timeout = 0
+
+        def cursor(self) -> Connection:
+            seen.append(self.timeout)
+            return self
+
+        def bulkcopy_arrow(self, table: str, rows: pa.RecordBatchReader, **_: object) -> dict:
+            return {"rows_copied": rows.read_all().num_rows}
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(MsSqlWarehouse, "get_conn", lambda self: Connection())
+    rows = pa.record_batch({"customer": [1, 2]})
+    reader = pa.RecordBatchReader.from_batches(rows.schema, [rows])
+    assert hook.load("customer_clusters_staging", reader) == 2
+    assert seen == [LOGIN_TIMEOUT]
 
 
 def test_no_warning_when_verified(hook: MsSqlWarehouse, caplog: pytest.LogCaptureFixture) -> None:

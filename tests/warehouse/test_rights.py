@@ -14,7 +14,7 @@ from upath import UPath
 from reclustering.core.errors import TerminalError
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
-from reclustering.core.statements import SQL_FOLDER
+from reclustering.core.statements import SQL_FOLDER, read_statement
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import MsSqlSession, MsSqlWarehouse
 from reclustering.warehouse.schema import (
@@ -63,6 +63,21 @@ def test_the_role_covers_every_statement_and_no_more() -> None:
     assert granted() == used
 
 
+def test_the_rights_that_are_asked_for_are_those_that_are_granted() -> None:
+    asked: dict[str, set[str]] = {}
+    columns = set()
+    rows = re.findall(
+        r"\('(\w+)', '(\w+)', (NULL|'\w+')\)", read_statement("warehouse/missing_rights")
+    )
+    for right, table, column in rows:
+        if column == "NULL":
+            asked.setdefault(table, set()).add(right)
+        else:
+            columns.add((table, column.strip("'")))
+    assert asked == {name: granted()[name] for name in OWN_OBJECTS}
+    assert columns == {("customer", column) for column in SOURCE_COLUMNS["customer"]}
+
+
 @pytest.fixture
 def restricted(store: MsSqlStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Warehouse]:
     """The warehouse as the pipeline's login sees it; `store` is the administrator's."""
@@ -95,6 +110,12 @@ def test_the_role_is_enough_and_nothing_else_is_allowed(
     store.insert("store_sales", [(1, None, 1, 1, 10.0)])
     require_source(restricted)
     create_own_objects(restricted)
+    restricted.require_rights()
+    for right, table in (("INSERT", "customer_clusters"), ("SELECT", "email_suppressions")):
+        store.run(f"REVOKE {right} ON dbo.{table} FROM {ROLE}")
+        with pytest.raises(TerminalError, match=f"the login may not {right} on dbo.{table}. Grant"):
+            restricted.require_rights()
+        store.run(f"GRANT {right} ON dbo.{table} TO {ROLE}")
     extract(restricted, Run(day, "run", UPath(tmp_path)))
     labels = write_labels_file(tmp_path / "labels.parquet", 100)
     publish(restricted, labels, day)

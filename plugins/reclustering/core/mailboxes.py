@@ -21,6 +21,9 @@ _ENTRY = re.compile(
     re.VERBOSE,
 )
 
+_NAMED = re.compile(r"(?s)(?: ([^<>]*) < )? (.*?) (?(1) > )", re.VERBOSE)
+"""An address, perhaps in angle brackets with a name before them."""
+
 _PUBLIC = ".example.com"
 """The library refuses what exists inside a company only; with this behind it, it checks all the rest."""
 
@@ -52,15 +55,13 @@ def read_mailbox(text: str, *, setting: str) -> Mailbox:
     TerminalError
         When it is none, or has letters before the @ that only an extension of SMTP knows (RFC 6531).
     """
-    bare = text.strip()
-    end = ">" if bare.endswith(">") else ""
-    suffix = "" if bare.endswith(("]", "]>")) else _PUBLIC
+    name, address = _NAMED.fullmatch(text.strip()).groups()  # type: ignore[union-attr]
+    suffix = "" if address.strip().endswith("]") else _PUBLIC
     try:
         valid = validate_email(
-            bare.removesuffix(end) + suffix + end,
+            address.strip() + suffix,
             check_deliverability=False,
             allow_smtputf8=False,
-            allow_display_name=True,
             allow_domain_literal=True,
         )
     except EmailNotValidError as error:
@@ -68,8 +69,10 @@ def read_mailbox(text: str, *, setting: str) -> Mailbox:
             f"{setting} has '{text}', which is no e-mail address: {error} Expected one such as "
             "marketing@example.com; more than one with commas or semicolons between them."
         ) from error
-    address = str(valid.ascii_email).removesuffix(suffix).lower()
-    return Mailbox(valid.display_name or "", address)
+    return Mailbox(
+        " ".join((name or "").replace('"', " ").split()),
+        str(valid.ascii_email).removesuffix(suffix).lower(),
+    )
 
 
 def read_mailboxes(text: str, *, setting: str) -> list[str]:

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, current_thread, main_thread
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from airflow.sdk import Connection
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    sleep_using_event,
+    stop_after_delay,
+    stop_when_event_set,
+    wait_random,
+)
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Parameters
@@ -60,7 +70,7 @@ class DuckDBWarehouse:
         self.path = Path("/", (connection.schema or "").lstrip("/"))
         if "?" in str(self.path):
             raise TerminalError(
-                f"{name} names {self.path}; expected a path without '?', which DuckDB takes for the end of it."
+                f"{name} names {self.path}; expected a path without '?', which DuckDB takes for its end."
             )
         if not self.path.is_file():
             raise TerminalError(
@@ -204,14 +214,33 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _open(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    attempts = Retrying(
-        retry=retry_if_exception(_is_locked),
-        wait=wait_random(0.05, 0.25),
-        stop=stop_after_delay(LOCK_TIMEOUT),
-        before_sleep=_Patience(path).say,
-        reraise=True,
-    )
-    return attempts(duckdb.connect, str(path), read_only=read_only)
+    with _heeding_sigterm(path) as asked_to_end:
+        attempts = Retrying(
+            retry=retry_if_exception(_is_locked),
+            wait=wait_random(0.05, 0.25),
+            sleep=sleep_using_event(asked_to_end),
+            stop=stop_after_delay(LOCK_TIMEOUT) | stop_when_event_set(asked_to_end),
+            before_sleep=_Patience(path).say,
+            reraise=True,
+        )
+        return attempts(duckdb.connect, str(path), read_only=read_only)
+
+
+@contextmanager
+def _heeding_sigterm(path: Path) -> Iterator[Event]:
+    """Give an event that SIGTERM sets; Airflow's own handler in a task would let the wait go on."""
+    asked = Event()
+    if current_thread() is not main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: asked.set())
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if asked.is_set():
+            signal.raise_signal(signal.SIGTERM)
+            raise TransientError(f"Asked to end while waiting for {path}, which is open elsewhere.")
 
 
 class _Patience:
@@ -222,6 +251,7 @@ class _Patience:
         self._next: float = SPEAK_AFTER
 
     def say(self, state: RetryCallState) -> None:
+        """Say it, if it is time."""
         waited = state.seconds_since_start or 0.0
         if waited >= self._next and state.outcome is not None:
             self._next = waited + SPEAK_EVERY
