@@ -10,9 +10,12 @@ RUN apt-get update \
 USER airflow
 
 # psycopg2 and asyncpg are for Airflow's own database; the pipeline needs neither.
-COPY requirements.txt constraints.txt /opt/airflow/
+# With requirements-buckets.txt the runs' files can lie on S3, Google Cloud Storage or Azure; a folder
+# needs none of it.
+COPY requirements.txt requirements-buckets.txt constraints.txt /opt/airflow/
 RUN pip install --no-cache-dir \
-        -r requirements.txt -c constraints.txt psycopg2-binary==2.9.13 asyncpg==0.32.0 \
+        -r requirements.txt -r requirements-buckets.txt -c constraints.txt \
+        psycopg2-binary==2.9.13 asyncpg==0.32.0 \
     && pip check \
     # A new volume takes its owner from the folder that it covers.
     && mkdir --parents /opt/airflow/artifacts

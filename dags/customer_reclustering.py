@@ -2,14 +2,14 @@
 
 ## What a run does
 
-1. `extract_features` sees that the night's load is there, and reads four return features per customer
-   from the warehouse into a Parquet file.
+1. `extract_features` checks all settings, sees that the night's load is there, and reads four return
+   features per customer from the warehouse into a Parquet file.
 2. `choose_k` draws the elbow curve and chooses the number of clusters.
 3. `fit_clusters` fits k-means with that k and labels every customer. Label 0 is the group that
    returned least.
 4. `check_fit` judges the fit: does label 0 still mean what it meant?
 5. `write_labels` publishes the labels in `dbo.customer_clusters`, all or nothing.
-6. `build_target_list` writes the customers of `target_label` who can be written to, as CSV.
+6. `build_target_list` writes the customers of `target_label` who can be written to, as CSV and spreadsheet.
 7. `email_target_list` mails the list to marketing, once.
 
 Files are under `{artifacts}/as_of=YYYY-MM-DD/<run>/`.
@@ -21,7 +21,8 @@ mail server that is down) is retried three times; any other fails at once. Every
 and run again, alone or with those after it: it gives the same result, replaces what it published, and
 sends no list twice.
 
-- *"… is in the future"*, *"expected …"*: trigger again with the parameter corrected.
+- *"… is in the future"*, *"expected …"*: trigger again with the parameter corrected, or correct the
+  Variable or connection that is named, and clear the task.
 - *"The store lacks …"*: the connection `warehouse` names the wrong database, or its login lacks rights.
 - *The night's load is not there*: it is looked for again while the task has retries left. Then see that
   it has run, and clear `extract_features` and the tasks after it.
@@ -124,7 +125,7 @@ PARAMS = {
         type=["null", "array"],
         items={"type": "string"},
         title="Recipients",
-        description="Who gets the list, one e-mail address per line, of those that the Variable "
+        description="Who gets the list, one address per line, of those that the Variable "
         "target_list_recipients allows. Empty: all that it names.",
     ),
     "delivery": Param(

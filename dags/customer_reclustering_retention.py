@@ -2,8 +2,9 @@
 
 Every day this deletes
 
-- the target lists (`target_list.csv`) that are older than the Variable `target_list_retention_days`
-  (30): only files in the artifacts' own layout, with the list's name and the list's first line;
+- the target lists (`target_list.csv`, `target_list.xlsx`) that are older than the Variable
+  `target_list_retention_days` (30): only files in the artifacts' own layout that have a list's name and
+  start as a list does;
 - the labels in `dbo.customer_clusters` of days more than `label_history_days` (730) ago, except the
   newest published set. What each run was (`dbo.clustering_runs`) and what was mailed
   (`dbo.target_list_deliveries`) stays.

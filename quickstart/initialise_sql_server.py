@@ -17,11 +17,12 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import attrs
-from airflow.sdk import BaseHook, Connection
+from airflow.sdk import Connection
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from quickstart import sample_store
 from quickstart.load_sample import is_sample_store, load_sample
+from reclustering.connections import read_connection
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import MsSqlSession, MsSqlWarehouse
@@ -38,7 +39,7 @@ def main() -> int:
     """Initialise the server that the environment names; give the exit code."""
     try:
         initialise(
-            BaseHook.get_connection("warehouse"),
+            read_connection("warehouse", types=["mssql"], example="mssql://…"),
             administrator=("sa", os.environ["MSSQL_SA_PASSWORD"]),
             backup=Path(os.environ["BACKUP_FILE"]),
         )
