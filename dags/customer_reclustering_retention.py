@@ -26,6 +26,9 @@ from reclustering.orchestration import DEFAULT_ARGS, artifacts, step, whole_numb
 from reclustering.target_list import retention
 from reclustering.warehouse import connect
 
+A_CENTURY = 36_500
+"""Days; beyond it there may be no date."""
+
 
 @dag(
     schedule="30 6 * * *",
@@ -43,7 +46,7 @@ def customer_reclustering_retention() -> None:
     def delete_address_files() -> dict[str, Any]:
         return retention.delete_address_files(
             artifacts(),
-            days=whole_number("target_list_retention_days", default=30),
+            days=whole_number("target_list_retention_days", default=30, most=A_CENTURY),
             now=datetime.now(UTC),
         )
 
@@ -51,7 +54,7 @@ def customer_reclustering_retention() -> None:
     def prune_labels() -> dict[str, Any]:
         return prune(
             connect(),
-            days=whole_number("label_history_days", default=730),
+            days=whole_number("label_history_days", default=730, most=A_CENTURY),
             today=datetime.now(UTC).date(),
         )
 

@@ -33,7 +33,8 @@ def print_report(
     outbox: Path | None,
 ) -> None:
     """Print the clusters, the k, the list and where everything is."""
-    folder = next(iter(artifacts.glob(f"as_of=*/{folder_name(run_id)}")))
+    folders = (day / folder_name(run_id) for day in artifacts.iterdir())
+    folder = next(one for one in folders if one.exists())
     features, elbow, clusters, target_list, delivery = (
         read_json(folder / f"{name}.json")
         for name in ("features", "elbow", "clusters", "target_list", "delivery")

@@ -29,7 +29,7 @@ def read_connection(conn_id: str, *, types: Collection[str], example: str) -> Co
     conn_id : str
         Its name.
     types : collection of str
-        Which types it may have.
+        Which types it may have; any if empty.
     example : str
         What to set it to, for the message.
 
@@ -45,7 +45,7 @@ def read_connection(conn_id: str, *, types: Collection[str], example: str) -> Co
         raise TerminalError(_why_missing(conn_id, example)) from error
     if not connection.conn_type or _is_cut(os.environ.get(_variable(conn_id), "")):
         raise TerminalError(_why_missing(conn_id, example))
-    if connection.conn_type not in types:
+    if types and connection.conn_type not in types:
         raise TerminalError(
             f"The Airflow connection '{conn_id}' is of type '{connection.conn_type}'; "
             f"expected {' or '.join(types)}."
@@ -73,15 +73,19 @@ def read_extras(connection: Connection, known: Iterable[str]) -> dict[str, Any]:
     if not isinstance(extras, dict):
         raise TerminalError(
             f"The Airflow connection '{connection.conn_id}' has extras that are no JSON object; expected "
-            'one such as {"' + expected[0] + '": "…"}.'
+            '{"name": "value"}.'
         )
     # What is no name at all may be a part of a password that was cut.
     if not all(re.fullmatch(r"[\w.-]+", name) for name in extras):
         raise TerminalError(_why_missing(connection.conn_id, ""))
-    if unknown := unknown_names(extras, expected):
+    unknown = unknown_names(extras, expected)
+    query = os.environ.get(_variable(connection.conn_id), "").partition("?")[2]
+    if unknown and re.search(r"@[^&]*/", query):
+        raise TerminalError(_why_missing(connection.conn_id, ""))
+    if unknown:
         raise TerminalError(
             f"The Airflow connection '{connection.conn_id}' has the extras {unknown}, which are not "
-            f"known; expected some of {', '.join(expected)}."
+            f"known; expected {'some of ' + ', '.join(expected) if expected else 'none'}."
         )
     return {name: value for name, value in extras.items() if value not in (None, "")}
 
@@ -151,5 +155,5 @@ def _is_cut(text: str) -> bool:
         return False
     rest = text.partition("://")[2]
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
-    path = rest[len(authority) :].partition("?")[0]
-    return "#" in rest or ("@" not in authority and "@" in path)
+    path, _, query = rest[len(authority) :].partition("?")
+    return "#" in rest or "?" in query or bool(authority and "@" in path)

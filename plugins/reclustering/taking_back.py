@@ -12,6 +12,7 @@ from typing import Any
 
 from upath import UPath
 
+from reclustering.core.artifacts import explained, remove_folder
 from reclustering.core.protocols import Warehouse
 from reclustering.delivery import ledger
 from reclustering.labels.publication import withdraw_labels
@@ -56,9 +57,10 @@ def take_back(
         labels, runs = withdraw_labels(session, as_of)
         mails = ledger.take_back(session, as_of, now=now)
     folder = artifacts / f"as_of={as_of.isoformat()}"
-    there = folder.is_dir() and not folder.is_symlink()
+    with explained(folder):
+        there = folder.is_dir() and not folder.is_symlink()
     if there:
-        folder.fs.rm(folder.path, recursive=True)
+        remove_folder(folder)
     return {
         "labels": labels,
         "runs": runs,

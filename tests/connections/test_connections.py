@@ -31,6 +31,9 @@ def read(monkeypatch, value: str | None) -> Connection:
         f"mssql://etl:12/{SECRET}@db.example:1433/shop",
         f"mssql://etl:12#{SECRET}@db.example:1433/shop",
         f"mssql://etl:/{SECRET}@db.example/shop",
+        f"mssql://etl:{SECRET}@ss/word@db.example:1433/shop",
+        f"mssql://etl:{SECRET}@s:1/word@db.example:1433/shop",
+        f"mssql://etl:12?{SECRET}=x@db.example/shop?a=b",
         f"mssql://etl:#{SECRET}@db.example/shop",
         f"mssql://etl:{SECRET}@db.example:99999/shop",
         f"mssql://etl:{SECRET}@db.example:http/shop",
@@ -94,6 +97,12 @@ def extras(extra: str | None) -> dict:
     return read_extras(Connection(conn_id="shop", extra=extra), ["encrypt", "timeout"])
 
 
+def test_an_unknown_extra_is_named_beside_an_address(monkeypatch):
+    connection = read(monkeypatch, "mssql://db.example/shop?from=store@example.com&encript=yes")
+    with pytest.raises(TerminalError, match="'encript' .did you mean encrypt"):
+        read_extras(connection, ["encrypt", "from"])
+
+
 def test_extras_that_are_left_empty_are_not_set():
     assert extras('{"encrypt": "", "timeout": null}') == extras("") == extras(None) == {}
     assert extras('{"timeout": 0}') == {"timeout": 0}
@@ -112,8 +121,9 @@ def test_an_unknown_extra_is_refused_with_the_nearest_name():
         extras('{"encript": "yes", "zzz": 1, "timeout": 3}')
 
 
-def test_a_part_of_a_password_is_not_named_as_an_extra():
-    connection = Connection(conn_id="shop", uri=f"mssql://etl:12?{SECRET}@db.example/shop")
+@pytest.mark.parametrize("cut", [f"12?{SECRET}", f"12?{SECRET}=x", f"?{SECRET}=", f"p@s?{SECRET}="])
+def test_a_part_of_a_password_is_not_named_as_an_extra(cut, monkeypatch):
+    connection = read(monkeypatch, f"mssql://etl:{cut}@db.example/shop")
     with pytest.raises(TerminalError, match="cannot be read") as refused:
         read_extras(connection, ["encrypt"])
     assert SECRET not in str(refused.value)

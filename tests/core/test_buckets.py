@@ -7,12 +7,16 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from airflow.sdk import ObjectStoragePath
 
-from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json
+from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json, remove_folder
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.target_list.list_file import CSV_HEADER
+from reclustering.target_list.retention import delete_address_files
 from tests.buckets import ARTIFACTS, BUCKET
 
 LARGE = 120_000_000
@@ -85,6 +89,42 @@ def test_a_bucket_that_is_not_there_is_named(bucket, s3):
         write(missing, 1)
     with pytest.raises(BadInputError, match=r"There is no s3://.*elsewhere/runs/file\.txt"):
         read_json(missing)
+
+
+@pytest.mark.parametrize("prefix", ["runs*", "[a]", "**", "#", "a b", "ü"])
+def test_a_folder_is_deleted_by_its_name_and_not_as_a_pattern(s3, prefix, airflow_database):
+    root = ObjectStoragePath(f"s3://store_bucket@{BUCKET}/{prefix}")
+    kept = ["runs1/as_of=2024-01-01/keep.txt", "a/as_of=2024-01-01/keep.txt", f"{prefix}/keep.txt"]
+    for key in kept:
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    for name in ("one/a.txt", "two/b.txt", "target_list.csv"):
+        write(root / "as_of=2024-01-01" / name, 1)
+    remove_folder(root / "as_of=2024-01-01")
+    assert sorted(one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET)["Contents"]) == sorted(
+        kept
+    )
+
+
+def test_a_list_in_a_bucket_whose_prefix_is_a_pattern_is_deleted(s3, airflow_database):
+    root = ObjectStoragePath(f"s3://store_bucket@{BUCKET}/[a]")
+    with publish(root / "as_of=2024-01-01" / "run" / "target_list.csv") as scratch:
+        scratch.write_bytes(CSV_HEADER)
+    later = datetime.now(UTC) + timedelta(days=31)
+    assert delete_address_files(root, days=30, now=later)["deleted"] == 1
+
+
+def test_a_bucket_that_does_not_answer_is_asked_again_later(bucket, monkeypatch):
+    async def refuse(self, *arguments, **values):
+        raise ConnectionRefusedError("nobody there")
+
+    monkeypatch.setattr(type(bucket.fs), "_call_s3", refuse)
+    for ask in (
+        lambda: delete_address_files(bucket, days=30, now=datetime.now(UTC)),
+        lambda: remove_folder(bucket / "as_of=2024-01-01"),
+        lambda: read_json(bucket / "x.json"),
+    ):
+        with pytest.raises(TransientError, match="the object store failed"):
+            ask()
 
 
 def test_an_error_names_the_object_and_not_the_copy(bucket):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from email.message import EmailMessage
+from email.utils import formataddr
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,6 +31,8 @@ def read(text: str) -> list[str]:
         ("x@[IPv6:::1]", "", "x@[ipv6:::1]"),
         ("Marketing <x@example.com>", "Marketing", "x@example.com"),
         ("Zoë's Büro < x@example.com >", "Zoë's Büro", "x@example.com"),
+        ("=?utf-8?q?a=0D=0ABcc:_e@e.com?= <m@e.com>", None, "m@e.com"),
+        ("a\x00b <m@e.com>", "ab", "m@e.com"),
         ("Marketing <x@[10.0.0.5]>", "Marketing", "x@[10.0.0.5]"),
         ('"Lee, Ann; Sales" <ann@corp>', "Lee, Ann; Sales", "ann@corp"),
         ("a@b\u00fccher.example", "", "a@xn--bcher-kva.example"),
@@ -35,7 +40,11 @@ def read(text: str) -> list[str]:
     ],
 )
 def test_an_address_is_read_with_the_name_before_it(text, name, address):
-    assert read_mailbox(text, setting="The setting") == Mailbox(name, address)
+    found = read_mailbox(text, setting="The setting")
+    assert found == Mailbox(found.name if name is None else name, address)
+    mail = EmailMessage()
+    mail["From"] = formataddr(found)
+    assert [one.addr_spec for one in mail["From"].addresses] == [address]
 
 
 @pytest.mark.parametrize(
@@ -74,6 +83,7 @@ def test_nobody_is_nobody(text):
         "a@corp.",
         "a@.corp",
         "a@[10.0.0]",
+        "x" * 65 + "@b.c",
         "<a@example.com",
         "a@example.com>",
         '"a@example.com',

@@ -103,6 +103,7 @@ def test_the_whole_run_twice(shop: Store, tmp_path: Path) -> None:
         "no_address": 1,
         "malformed": 0,
         "suppressed": 2,
+        "formula_address": 0,
         "duplicate_address": 0,
     }
     ledger = "SELECT recipient, state, attempts, customers FROM dbo.target_list_deliveries"

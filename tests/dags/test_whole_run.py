@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import duckdb
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
@@ -79,11 +82,12 @@ def test_marketing_gets_the_list(ran, outbox):
     [mail] = mails(outbox)
     listed = read(ran, "target_list")
     assert mail["To"] == "marketing@example.com"
-    [attachment] = [
-        part for part in mail.iter_attachments() if part.get_content_type() == "text/csv"
-    ]
-    lines = attachment.get_payload(decode=True).decode("utf-8-sig").splitlines()
-    assert len(lines) == 1 + listed["customers"]
+    [attachment] = mail.iter_attachments()
+    assert attachment.get_filename() == f"target_list_{listed['as_of']}.xlsx"
+    sheet = openpyxl.load_workbook(io.BytesIO(attachment.get_content()), read_only=True).active
+    assert sheet.max_row == 1 + listed["customers"]
+    with (ran.folder / "target_list.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert sum(1 for _ in csv.reader(file)) == 1 + listed["customers"]
     assert listed["customers"] + sum(listed["excluded"].values()) == 31_675
 
 
@@ -97,9 +101,12 @@ def test_every_artifact_is_left_and_those_with_addresses_are_private(ran):
         "clusters.png",
         "labels.parquet",
         "target_list.csv",
+        "target_list.xlsx",
         "delivery.json",
+        "run.json",
     }
-    assert (ran.folder / "target_list.csv").stat().st_mode & 0o077 == 0
+    for name in ("target_list.csv", "target_list.xlsx"):
+        assert (ran.folder / name).stat().st_mode & 0o077 == 0
 
 
 def test_a_second_run_sends_nothing_and_publishes_the_same(ran, run_dag, warehouse_file, outbox):

@@ -182,6 +182,17 @@ def test_a_large_list_is_zipped_and_a_very_large_one_stays_where_it_is(world, sc
         assert str(run.path("target_list.csv")) in body
 
 
+@pytest.mark.parametrize(
+    "name", ["=?utf-8?q?a=0D=0AX-Evil:_1?=", "a\x00b\x7f", "a\r\nX-Evil: 1", "=?utf-8?b?Cg==?="]
+)
+def test_a_stores_name_adds_no_header(mailed, name):
+    mail = mailed(people(3), store=valid_store(name))
+    assert "X-Evil" not in mail
+    assert [mail[header] for header in ("From", "To")] == ["store@example.com", MARKETING]
+    assert not {"\x00", "\x7f"} & set(mail["Subject"])
+    assert mail["Subject"].endswith(": target list of 2024-01-01, 3 customers")
+
+
 def test_a_spreadsheet_that_is_too_large_is_replaced_by_the_csv_and_the_mail_says_so(
     world, script, monkeypatch
 ):

@@ -58,6 +58,13 @@ def test_recipients_inside_a_company_are_written_as_people_write_them():
     assert recipients(inside) == expected
     assert recipients(inside, ["X@exchange; x@[10.0.0.5]"]) == expected[1:]
     assert recipients("a@b.example; @corp.local", ["Ann <ann@corp.local>"]) == ["ann@corp.local"]
+    assert recipients("@bücher.example", ["a@BÜCHER.example"]) == ["a@xn--bcher-kva.example"]
+
+
+@pytest.mark.parametrize("domain", ["@", "@ example.com", "@nonsense domain!", "@example.com."])
+def test_a_domain_that_is_none_is_named(domain):
+    with pytest.raises(TerminalError, match="target_list_recipients has 'anybody@"):
+        recipients(f"a@example.com, {domain}")
 
 
 def test_a_run_may_ask_for_some_of_the_recipients_and_for_those_of_an_allowed_domain():
@@ -106,6 +113,7 @@ def test_questions_go_to_the_contact_or_to_the_sender():
     assert valid_contact(" Data@Example.com", sender=sender) == "data@example.com"
     assert valid_contact("Data <data@corp.local>", sender=sender) == "data@corp.local"
     assert valid_contact(None, sender=sender) == "store@example.com"
+    assert valid_contact("  ", sender=sender) == "store@example.com"
     with pytest.raises(TerminalError, match="target_list_contact has 'the data team', which is no"):
         valid_contact("the data team", sender=sender)
 

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from reclustering.core.errors import TerminalError
 from reclustering.delivery.sending import NotAcceptedError, UnansweredError
 from reclustering.mail import SmtpMailer
+from reclustering.mail.connection import EXTRAS
 from tests.smtp_servers import DROP, HANG, Script, connection_uri, serve
 
 TO = "marketing@example.com"
@@ -208,6 +209,11 @@ def test_an_extra_that_is_not_what_it_must_be_is_refused_by_name(said, extras, m
     [
         ("smtp:///?from_email=a%40example.com", "has the host ''"),
         ("smtp://%20/?from_email=a%40example.com", "has the host ' '"),
+        ("smtp://mail%3Bx/?from_email=a%40example.com", "has the host 'mail;x'; expected that"),
+        ("smtp://a..b/?from_email=a%40example.com", r"has the host 'a\.\.b'"),
+        ("smtp://mail%00/?from_email=a%40example.com", "has the host"),
+        (f"smtp://{'x' * 300}/?from_email=a%40example.com", "has the host 'xxx"),
+        ("smtp://%C3%BC:pw@mail/?from_email=a%40example.com", "with letters beyond ASCII"),
         ("smtp://user@mail/?from_email=a%40example.com", "has a login and no password"),
         ("smtp://:word@mail/?from_email=a%40example.com", "has a password and no login"),
         ("imap://mail/?from_email=a%40example.com", "is of type 'imap'; expected smtp"),
@@ -327,6 +333,11 @@ def test_a_recipient_that_no_command_can_hold_is_refused_and_not_in_doubt(script
     with pytest.raises(NotAcceptedError, match="could not be handed over") as refusal:
         send("jör@example.com")
     assert refusal.value.permanent
+
+
+def test_every_extra_is_documented(request):
+    text = (request.config.rootpath / "docs" / "mail.md").read_text(encoding="utf-8")
+    assert [extra for extra in EXTRAS if f"`{extra}`" not in text] == []
 
 
 def certificate(folder) -> ssl.SSLContext:

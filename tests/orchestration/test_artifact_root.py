@@ -68,7 +68,13 @@ def test_a_folder_of_any_name_is_that_folder(tmp_path, name, form):
         ("file://", "an absolute path"),
         ("s3://", "the bucket as well"),
         ("s3://conn@", "the bucket as well"),
-        ("s3://bucket::file:///x", "one without '::'"),
+        ("s3:///runs", "the bucket as well"),
+        ("s3://conn@/runs", "the bucket as well"),
+        ("s3://bucket/run?", r"a bucket and prefix without '::' and '\?'"),
+        ("file:///srv/%00", "an absolute path"),
+        ("file:///srv/%FF", "an absolute path"),
+        ("/srv/a\nb", "an absolute path"),
+        ("s3://bucket::file:///x", "a bucket and prefix without '::' and"),
         ("gs://bucket/x", r"for gs the package apache-airflow-providers-google, which is not"),
         ("abfs://bucket/x", "package apache-airflow-providers-microsoft-azure, which is not"),
         ("ftp://host/x", "one of file, s3, gs, abfs, abfss"),
@@ -77,12 +83,18 @@ def test_a_folder_of_any_name_is_that_folder(tmp_path, name, form):
 )
 def test_what_is_no_place_is_refused_by_name(url, expected):
     with pytest.raises(
-        TerminalError, match=f"reclustering_artifacts is '.*'; expected .*{expected}"
+        TerminalError, match=f"(?s)reclustering_artifacts is '.*'; expected .*{expected}"
     ):
         root(url)
 
 
-def test_a_bucket_keeps_its_connection():
+def test_a_bucket_keeps_its_connection_which_must_be_there(monkeypatch):
+    with pytest.raises(TerminalError, match="There is no Airflow connection 'conn'"):
+        root("s3://conn@bucket/prefix")
+    monkeypatch.setenv("AIRFLOW_CONN_CONN", "aws://key:SEC/RET@/?region_name=x")
+    with pytest.raises(TerminalError, match="'conn' is set, by AIRFLOW_CONN_CONN, but cannot be"):
+        root("s3://conn@bucket/prefix")
+    monkeypatch.setenv("AIRFLOW_CONN_CONN", "aws://key:secret@/?region_name=x")
     found = root("s3://conn@bucket/prefix")
     assert (str(found), found.conn_id, found.protocol) == ("s3://conn@bucket/prefix", "conn", "s3")
 
@@ -92,3 +104,5 @@ def test_every_kind_of_bucket_that_is_named_is_in_the_requirements(request):
 
     listed = Path(request.config.rootpath, "requirements-buckets.txt").read_text().splitlines()
     assert set(PROVIDERS.values()) == {line for line in listed if not line.startswith("#")}
+    text = Path(request.config.rootpath, "docs", "artifacts.md").read_text(encoding="utf-8")
+    assert [name for name in (*PROVIDERS, *PROVIDERS.values()) if name not in text] == []

@@ -9,13 +9,13 @@ from reclustering.core.errors import TerminalError
 pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "30 days", "1e3", "\u0663"])
+@pytest.mark.parametrize("value", ["0", "-1", "30 days", "1e3", "\u0663", "36501", "9" * 99])
 def test_what_is_no_whole_number_is_refused(value, monkeypatch):
     from reclustering.orchestration import whole_number
 
     monkeypatch.setenv("AIRFLOW_VAR_LABEL_HISTORY_DAYS", value)
     with pytest.raises(TerminalError, match=f"label_history_days is '{value}'"):
-        whole_number("label_history_days", default=730)
+        whole_number("label_history_days", default=730, most=36_500)
 
 
 def test_the_default_counts_when_nothing_is_set(monkeypatch):
@@ -40,6 +40,8 @@ def test_the_default_counts_when_nothing_is_set(monkeypatch):
         ('{"max_returners": "1"}', r'with max_returners = "1"; expected a share'),
         ('{"max_returners": true}', r"with max_returners = true; expected a share"),
         ('{"max_sales_age": -1}', r"with max_sales_age = -1; expected a whole number, 0 or more"),
+        ('{"max_sales_age": 1e400}', r"with max_sales_age = Infinity; expected a whole number"),
+        ("[" * 100_000, r"expected a JSON object"),
         ('{"max_sales_age": 1.5}', r"with max_sales_age = 1.5; expected a whole number"),
     ],
 )

@@ -12,7 +12,7 @@ from reclustering.core.errors import BadInputError
 from reclustering.target_list.addresses import find_addresses
 from tests.stores import Store
 from tests.target_list.test_candidates import listed
-from tests.world import people
+from tests.world import Person, people
 
 BOTH = {"p1@example.com", "p2@example.com"}
 
@@ -46,6 +46,49 @@ def test_an_address_is_read_out_of_what_people_and_exports_write(world, written)
     run = world.publish(people(3))
     assert world.build(run)["excluded"]["suppressed"] == 1
     assert [row["customer"] for row in listed(world, run)] == ["2", "3"]
+
+
+ODD = [
+    "a|b",
+    "{b",
+    "o\u00b4brien",
+    "\u00aab",
+    "\u00b5",
+    "x\u00b2",
+    "\uff46ull",
+    "\ufb01",
+    "\u201cx\u201dy",
+]
+ODD_ADDRESSES = [
+    *(f"{local}@example.com" for local in ODD),
+    "ann@\u0939\u093f\u0928\u094d\u0926\u0940.\u092d\u093e\u0930\u0924",
+    "\u00abx\u00bb@example.com",
+    "\u4f8b@\u4f8b\u3048.jp",
+]
+
+
+@pytest.mark.parametrize("address", ODD_ADDRESSES)
+def test_an_address_written_as_in_the_store_is_that_one_however_odd(world, address):
+    run = world.publish([*people(2), Person(3, address), Person(4, address)])
+    assert world.build(run)["excluded"]["duplicate_address"] == 1
+    world.opt_out(email=f" {address} ")
+    assert world.build(run, accept_change=True)["excluded"]["suppressed"] == 2
+
+
+@pytest.mark.parametrize("address", ODD_ADDRESSES)
+def test_a_mailbox_shared_with_somebody_who_opted_out_by_key_is_left_alone(world, address):
+    run = world.publish([*people(2), Person(3, address), Person(4, address)])
+    world.opt_out(customer=3)
+    assert world.build(run)["excluded"]["suppressed"] == 2
+
+
+@pytest.mark.parametrize(
+    "address", ["\u0390@example.com", "\u01f0@example.com", "\u00fc@example.com"]
+)
+def test_capitals_make_no_other_address_in_any_alphabet(world, address):
+    run = world.publish([*people(2), Person(3, address)])
+    world.opt_out(email=address.upper())
+    assert world.build(run)["excluded"]["suppressed"] == 1
 
 
 @pytest.mark.parametrize("between", [";", ", ", " ", "\r\n", "|", "/", ">, Bob <", " and "])

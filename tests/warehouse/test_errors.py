@@ -304,6 +304,10 @@ def test_a_wait_ends_when_it_is_asked_to(store: DuckDBStore, in_a_task: bool) ->
     [
         ("duckdb://host/srv/store.duckdb", "names the host 'host'; expected none"),
         ("duckdb:///srv/a%3Fb.duckdb", r"names /srv/a\?b.duckdb; expected a path without '\?'"),
+        (
+            "duckdb:///srv/a.duckdb?read_only=true",
+            "has the extras 'read_only', which are not known",
+        ),
         ("duckdb:///srv/a#b.duckdb", "is set, by AIRFLOW_CONN_WAREHOUSE, but cannot be read"),
     ],
 )

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA
 from reclustering.core.errors import BadInputError
+from reclustering.core.scratch import spill_folder
 
 COLUMNS = [f'"{name}"' for name in FEATURES]
 
@@ -20,7 +21,8 @@ COLUMNS = [f'"{name}"' for name in FEATURES]
 @contextmanager
 def scan(features: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a feature table as the DuckDB view `features`; explain a file that cannot be one."""
-    with duckdb.connect() as con:
+    with spill_folder() as folder, duckdb.connect() as con:
+        con.execute(f"SET temp_directory = '{folder}'")
         try:
             table = con.read_parquet(str(features)).select(", ".join(["customer", *COLUMNS]))
             table.create_view("features")

@@ -41,7 +41,7 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
     if local is None:
         with scratch_file() as scratch:
             yield scratch
-            with _explained(target):
+            with explained(target):
                 target.fs.put_file(str(scratch), target.path)
         return
     local.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def fetch(source: UPath) -> Iterator[Path]:
         When a bucket does not give it.
     """
     local = _local_path(source)
-    with _explained(source):
+    with explained(source):
         there = source.exists()
     if not there:
         raise BadInputError(
@@ -78,7 +78,7 @@ def fetch(source: UPath) -> Iterator[Path]:
         yield local
         return
     with scratch_file() as copy:
-        with _explained(source), source.open("rb") as remote, copy.open("wb") as sink:
+        with explained(source), source.open("rb") as remote, copy.open("wb") as sink:
             shutil.copyfileobj(remote, sink)
         try:
             yield copy
@@ -121,8 +121,19 @@ def content_sha256(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
+def remove_folder(folder: UPath) -> None:
+    """Delete a folder and all that is in it. Its name is no pattern, whatever signs it has."""
+    local = _local_path(folder)
+    if local is not None:
+        shutil.rmtree(local)
+        return
+    with explained(folder):
+        for path in folder.fs.find(folder.path):
+            folder.fs.rm_file(path)
+
+
 @contextmanager
-def _explained(path: UPath) -> Iterator[None]:
+def explained(path: UPath) -> Iterator[None]:
     """Turn the errors of an object store into the two kinds; those of a folder pass."""
     try:
         yield

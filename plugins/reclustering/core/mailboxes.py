@@ -12,6 +12,7 @@ from typing import NamedTuple
 from email_validator import EmailNotValidError, validate_email
 
 from reclustering.core.errors import TerminalError
+from reclustering.core.header_text import header_text
 
 _ENTRY = re.compile(
     r"""
@@ -63,6 +64,7 @@ def read_mailbox(text: str, *, setting: str) -> Mailbox:
             check_deliverability=False,
             allow_smtputf8=False,
             allow_domain_literal=True,
+            strict=True,
         )
     except EmailNotValidError as error:
         raise TerminalError(
@@ -70,7 +72,7 @@ def read_mailbox(text: str, *, setting: str) -> Mailbox:
             "marketing@example.com; more than one with commas or semicolons between them."
         ) from error
     return Mailbox(
-        " ".join((name or "").replace('"', " ").split()),
+        header_text((name or "").replace('"', " ")),
         str(valid.ascii_email).removesuffix(suffix).lower(),
     )
 

@@ -58,7 +58,7 @@ def folder_name(run_id: str) -> str:
     if _AIRFLOWS_OWN.fullmatch(run_id):
         return readable
     digest = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{readable[:100].strip('.') or 'run'}~{digest[:10]}"
+    return f"{readable[:100].strip('.') or 'run'}~{digest[:16]}"
 
 
 def resolve_as_of(

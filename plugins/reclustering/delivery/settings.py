@@ -9,6 +9,7 @@ from email.utils import parseaddr
 from typing import get_args
 
 from reclustering.core.errors import TerminalError
+from reclustering.core.header_text import header_text
 from reclustering.core.mailboxes import read_mailbox, split_mailboxes
 from reclustering.core.params import Attached, DeliveryMode
 
@@ -60,11 +61,14 @@ def valid_recipients(settings: MailSettings) -> list[str]:
         who may trigger a run must not send customers' addresses anywhere.
     """
     configured = split_mailboxes(settings.recipients or "")
-    domains = [entry.lower() for entry in configured if entry.startswith("@")]
-    listed = _addresses(
-        (entry for entry in configured if not entry.startswith("@")),
-        "The Airflow Variable target_list_recipients",
-    )
+    setting = "The Airflow Variable target_list_recipients"
+    # A domain is read as a part of an address, so that it is written as those are.
+    domains = [
+        read_mailbox(f"anybody{entry}", setting=setting).address.removeprefix("anybody")
+        for entry in configured
+        if entry.startswith("@")
+    ]
+    listed = _addresses((entry for entry in configured if not entry.startswith("@")), setting)
     requested = _addresses(
         (entry for text in settings.requested or () for entry in split_mailboxes(text)),
         "The parameter recipients",
@@ -97,9 +101,9 @@ def valid_contact(configured: str | None, *, sender: str) -> str:
     TerminalError
         When it is not a valid address.
     """
-    if not configured:
+    if not (configured or "").strip():
         return parseaddr(sender)[1]
-    return read_mailbox(configured, setting="The Airflow Variable target_list_contact").address
+    return read_mailbox(str(configured), setting="The Airflow Variable target_list_contact").address
 
 
 def valid_store(configured: str) -> str:
@@ -117,7 +121,7 @@ def valid_store(configured: str) -> str:
             f"The Airflow Variable store_name is {configured!a}, which is not a text that can be written "
             f"({error.reason}). Set it anew."
         ) from error
-    return " ".join(configured.split()) or MailSettings.store
+    return header_text(configured) or MailSettings.store
 
 
 def held_because(

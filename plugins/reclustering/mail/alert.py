@@ -9,6 +9,7 @@ from email.utils import format_datetime
 
 from airflow.sdk import Context, Variable
 
+from reclustering.core.header_text import header_text
 from reclustering.core.mailboxes import read_mailboxes
 from reclustering.mail.smtp import SmtpMailer
 
@@ -42,14 +43,10 @@ def _write(context: Context, *, sender: str, to: str) -> bytes:
     reason = str(context.get("exception") or "No reason is known; see the log.")
     subject = f"{task_instance.dag_id}.{task_instance.task_id} failed in {task_instance.run_id}"
     mail = EmailMessage(SMTP.clone(cte_type="7bit"))
-    mail["Subject"] = " ".join(_encodable(subject).split())
+    mail["Subject"] = header_text(subject)
     mail["From"] = sender
     mail["To"] = to
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(f"{_encodable(reason)}\n\nThe log: {task_instance.log_url}\n")
+    mail.set_content(f"{header_text(reason)}\n\nThe log: {task_instance.log_url}\n")
     return mail.as_bytes()
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()

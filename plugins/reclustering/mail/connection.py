@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 """Hosts to which nothing leaves this machine."""
 
+_HOST = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]+")
+"""A name, or an address of either version."""
+
 
 def read_smtp_connection(conn_id: str) -> Connection:
     """Read a connection of type `smtp`.
@@ -39,10 +42,10 @@ def read_smtp_connection(conn_id: str) -> Connection:
     )
     where = f"The Airflow connection '{conn_id}' has"
     extras = {
-        name: _EXTRAS[name](value, extra=f"{where} {name}")
-        for name, value in read_extras(connection, _EXTRAS).items()
+        name: EXTRAS[name](value, extra=f"{where} {name}")
+        for name, value in read_extras(connection, EXTRAS).items()
     }
-    if not re.fullmatch(r"[^\s/@]+", connection.host or ""):
+    if len(connection.host or "") > 253 or not _HOST.fullmatch(connection.host or ""):
         raise TerminalError(
             f"{where} the host '{connection.host or ''}'; expected that of the mail server."
         )
@@ -73,6 +76,10 @@ def _require_login(connection: Connection, extras: Mapping[str, Any], where: str
         raise TerminalError(
             f"{where} a {has} and no {lacks}; expected both, or neither for a server that asks for none."
         )
+    elif not f"{connection.login}{connection.password}".isascii():
+        raise TerminalError(
+            f"{where} a login or password with letters beyond ASCII; expected none, for SMTP cannot say them."
+        )
 
 
 def _text(value: Any, *, extra: str) -> str:
@@ -99,7 +106,7 @@ def _one_of(*choices: str) -> Callable[..., str]:
     return read
 
 
-_EXTRAS: Mapping[str, Callable[..., Any]] = {
+EXTRAS: Mapping[str, Callable[..., Any]] = {
     "from_email": _text,
     "disable_ssl": read_switch,
     "disable_tls": read_switch,

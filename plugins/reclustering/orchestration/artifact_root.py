@@ -10,6 +10,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import has_fs
 from upath import UPath
 
+from reclustering.connections import read_connection
 from reclustering.core.errors import TerminalError
 
 PROVIDERS = {
@@ -37,12 +38,11 @@ def artifact_root(url: str) -> UPath:
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme.lower() in {"file", "local"}:
-        path = unquote(rest) if separator else url.strip()
-        if not path.startswith("/"):
-            raise _refused(url, "an absolute path (file:// and then /srv/artifacts)")
-        return UPath(Path(path))
-    if "::" in url:
-        raise _refused(url, "one without '::', which would chain file systems")
+        return UPath(Path(_local_path(url, rest if separator else None)))
+    if "::" in rest or "?" in rest:
+        raise _refused(
+            url, "a bucket and prefix without '::' and '?', which a URL reads as its own"
+        )
     if not has_fs(scheme):
         package = PROVIDERS.get(scheme)
         raise _refused(
@@ -54,10 +54,23 @@ def artifact_root(url: str) -> UPath:
                 else ""
             ),
         )
-    if not rest.rpartition("@")[2].strip("/"):
+    connection, _, place = rest.rpartition("@")
+    if not place.partition("/")[0]:
         raise _refused(url, f"the bucket as well, as in {scheme}://connection@bucket/prefix")
+    if connection:
+        read_connection(connection, types=(), example=f"the credentials of {scheme}://{place}")
     # It has UPath's methods, and Airflow's connections for buckets, without being a UPath.
     return cast("UPath", ObjectStoragePath(url.strip()))
+
+
+def _local_path(url: str, encoded: str | None) -> str:
+    try:
+        path = url.strip() if encoded is None else unquote(encoded, errors="strict")
+    except UnicodeDecodeError:
+        path = ""
+    if not path.startswith("/") or not path.isprintable():
+        raise _refused(url, "an absolute path (file:// and then /srv/artifacts)")
+    return path
 
 
 def _refused(url: str, expected: str) -> TerminalError:

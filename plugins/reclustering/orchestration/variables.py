@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields
@@ -42,8 +43,8 @@ def artifacts() -> UPath:
     return artifact_root(url)
 
 
-def whole_number(variable: str, *, default: int) -> int:
-    """Read a whole number of at least 1.
+def whole_number(variable: str, *, default: int, most: int = 10**12) -> int:
+    """Read a whole number from 1 to `most`.
 
     Raises
     ------
@@ -51,9 +52,9 @@ def whole_number(variable: str, *, default: int) -> int:
         When the Variable is something else.
     """
     value = Variable.get(variable, default=str(default))
-    if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < 1:
+    if not re.fullmatch(r"[0-9]{1,13}", value) or not 1 <= int(value) <= most:
         raise TerminalError(
-            f"The Airflow Variable {variable} is '{value}'; expected a whole number, at least 1."
+            f"The Airflow Variable {variable} is '{value}'; expected a whole number from 1 to {most:,}."
         )
     return int(value)
 
@@ -70,14 +71,16 @@ def guard_bounds() -> Bounds:
     known = {one.name: one.default for one in fields(Bounds)}
     try:
         given = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise _no_bounds(f"'{text}'; expected a JSON object, such as {{\"max_sales_age\": 3}}")
     if unknown := unknown_names(given, known):
         raise _no_bounds(f"with {unknown}; expected some of {', '.join(known)}")
     for name, value in given.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        )
         if isinstance(known[name], int):
             right, expected = (
                 number and value >= 0 and value == int(value),

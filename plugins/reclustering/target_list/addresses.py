@@ -35,7 +35,7 @@ def address_key(address: str) -> str:
     # Validation changes nothing else about such an address, and it takes a hundred times as long.
     if stripped.isascii() and "xn--" not in stripped.lower():
         return stripped.lower()
-    return (normalised(stripped) or stripped).lower()
+    return unicodedata.normalize("NFC", (normalised(stripped) or stripped).lower())
 
 
 def is_valid(address: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -33,8 +34,12 @@ CSV_HEADER = codecs.BOM_UTF8 + ",".join(COLUMNS).encode() + b"\r\n"
 KEYS_SCHEMA = pa.schema([pa.field("customer", pa.int64(), nullable=False)])
 """Schema of `target_list.parquet`: who is on the list, and nothing about them."""
 
-# The last two are no characters at all.
-_CONTROL_CHARACTERS = dict.fromkeys([*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF])
+LONGEST_TEXT = 32_767
+"""Characters that a spreadsheet's cell can hold; a longer name is cut."""
+
+# Line ends and tabs are blanks; the last two are no characters at all.
+_CONTROL_CHARACTERS = {code: " " if chr(code).isspace() else None for code in range(0x20)}
+_CONTROL_CHARACTERS |= dict.fromkeys([*range(0x7F, 0xA0), 0xFFFE, 0xFFFF])
 
 
 def write_csv(entries: Iterable[Candidate], out: Path) -> str:
@@ -81,7 +86,7 @@ def write_keys(entries: Iterable[Candidate], out: Path) -> None:
 
 def clean(text: str | None) -> str:
     """Give a name in one line: SQL Server pads char(n) with blanks, and a NUL is no part of a name."""
-    return " ".join((text or "").split()).translate(_CONTROL_CHARACTERS)
+    return " ".join((text or "").translate(_CONTROL_CHARACTERS).split())[:LONGEST_TEXT]
 
 
 def _row(entry: Candidate) -> tuple[object, ...]:
@@ -97,5 +102,6 @@ def _row(entry: Candidate) -> tuple[object, ...]:
 
 
 def _cell(name: str | None) -> str:
-    text = clean(name)
+    # Where a semicolon separates cells, what comes after it would be one.
+    text = re.sub(rf';(?=[\s"]*[{re.escape("".join(FORMULA_STARTS))}])', ",", clean(name))
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.protocols import Warehouse
-from reclustering.target_list.addresses import address_key, find_addresses
+from reclustering.target_list.addresses import address_key, find_addresses, is_valid
 
 MOST_NAMED = 20
 """Rows that a message names."""
@@ -82,7 +82,11 @@ def read_opt_outs(batches: Iterable[pa.RecordBatch]) -> OptOuts:
         for row in batch.to_pylist():
             customer, text, own = row["customer"], row["email"] or "", row["own_email"] or ""
             named = find_addresses(text)
-            addresses |= (named or set()) | (find_addresses(own) or {address_key(own)})
+            # Written as it is in the store, an address is that one, whatever else it could be read as.
+            if named is None and is_valid(text.strip()):
+                named = frozenset()
+            addresses |= {address_key(text), address_key(own)}
+            addresses |= (named or frozenset()) | (find_addresses(own) or frozenset())
             if customer is not None:
                 customers.add(customer)
                 unknown += row["known"] is None

@@ -14,8 +14,8 @@ import xlsxwriter
 from reclustering.target_list.candidates import Candidate
 from reclustering.target_list.list_file import COLUMNS, clean
 
-LONGEST_TEXT = 32_767
-"""Characters that a cell can hold; a longer text is cut."""
+FIRST_YEAR = 1900
+"""Before it, Excel has no days."""
 
 _WIDTHS = (14, 36, 11, 18, 18, 14, 8)
 
@@ -41,8 +41,10 @@ def write_spreadsheet(entries: Iterable[Candidate], out: Path, *, as_of: date) -
                 *map(clean, (entry.salutation, entry.first_name, entry.last_name)),
             )
             for column, text in enumerate(texts):
-                sheet.write_string(last, column, text[:LONGEST_TEXT])
-            if entry.last_purchase:
+                sheet.write_string(last, column, text)
+            if entry.last_purchase and entry.last_purchase.year < FIRST_YEAR:
+                sheet.write_string(last, len(texts), entry.last_purchase.isoformat())
+            elif entry.last_purchase:
                 sheet.write_datetime(last, len(texts), entry.last_purchase, day)
             sheet.write_number(last, len(texts) + 1, entry.orders)
         for column, width in enumerate(_WIDTHS):

@@ -28,6 +28,7 @@ from tenacity import (
     wait_random,
 )
 
+from reclustering.connections import read_extras
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Parameters
 from reclustering.core.statements import for_duckdb
@@ -67,6 +68,7 @@ class DuckDBWarehouse:
                 f"{name} names the host '{connection.host}'; expected none, for the path in "
                 "duckdb:///path/to/file.duckdb is absolute and has three slashes before it."
             )
+        read_extras(connection, ())
         self.path = Path("/", (connection.schema or "").lstrip("/"))
         if "?" in str(self.path):
             raise TerminalError(
