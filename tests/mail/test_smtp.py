@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -170,6 +171,15 @@ def test_a_connection_without_a_sender_is_refused(monkeypatch, sender):
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection_uri(25, from_email=sender))
     with pytest.raises(TerminalError, match="from_email"):
         _ = SmtpMailer().sender
+
+
+def test_a_secret_of_a_wrong_type_is_not_repeated(monkeypatch):
+    extra = {"from_email": "a@example.com", "client_secret": 20202}
+    connection = {"conn_type": "smtp", "host": "mail", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
+    with pytest.raises(TerminalError, match="client_secret of type int; expected a text") as refused:
+        _ = SmtpMailer().sender
+    assert "20202" not in str(refused.value)
 
 
 def test_a_missing_connection_is_named(monkeypatch):

@@ -84,7 +84,8 @@ def _require_login(connection: Connection, extras: Mapping[str, Any], where: str
 
 def _text(value: Any, *, extra: str) -> str:
     if not isinstance(value, str):
-        raise TerminalError(f"{extra} = {json.dumps(value)}; expected a text.")
+        # Not the value: it may be a secret.
+        raise TerminalError(f"{extra} of type {type(value).__name__}; expected a text.")
     return value
 
 
