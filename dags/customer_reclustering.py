@@ -47,7 +47,7 @@ run by hand that would replace what another run has published is stopped, and sh
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack, get_args
 
 from airflow.sdk import Context, Param, dag, timezone
@@ -152,6 +152,11 @@ PARAMS = {
 }
 
 
+AN_HOUR, A_QUARTER = timedelta(hours=1), timedelta(minutes=15)
+"""Limits of tasks, which take seconds: longer than any wait inside one, the longest being ten minutes for a
+lock."""
+
+
 @dag(
     schedule="0 4 * * *",
     # In Airflow's default time zone, which so becomes the day's and the schedule's.
@@ -165,7 +170,7 @@ PARAMS = {
 def customer_reclustering() -> None:
     """Wire the tasks."""
 
-    @step
+    @step(AN_HOUR)
     def extract_features(**context: Unpack[Context]) -> dict[str, Any]:
         params = run_params(context)
         require_settings(params["recipients"])
@@ -182,7 +187,7 @@ def customer_reclustering() -> None:
             today=today(context),
         )
 
-    @step
+    @step(AN_HOUR)
     def choose_k(**context: Unpack[Context]) -> dict[str, Any]:
         params = run_params(context)
         return steps.choose_k(
@@ -195,7 +200,7 @@ def customer_reclustering() -> None:
             patience=patience(),
         )
 
-    @step
+    @step(AN_HOUR)
     def fit_clusters(**context: Unpack[Context]) -> dict[str, Any]:
         params = run_params(context)
         return steps.fit_clusters(
@@ -205,7 +210,7 @@ def customer_reclustering() -> None:
             outliers=params["outliers"],
         )
 
-    @step
+    @step(A_QUARTER)
     def check_fit(**context: Unpack[Context]) -> dict[str, Any]:
         params = run_params(context)
         return steps.check_fit(
@@ -217,11 +222,11 @@ def customer_reclustering() -> None:
             manual=context["dag_run"].run_type == "manual",
         )
 
-    @step
+    @step(AN_HOUR)
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
         return steps.write_labels(connect(), current_run(context), now=datetime.now(UTC))
 
-    @step
+    @step(AN_HOUR)
     def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params, run = run_params(context), current_run(context)
         return steps.build_target_list(
@@ -234,7 +239,7 @@ def customer_reclustering() -> None:
             held=why_held(context, run),
         )
 
-    @step
+    @step(AN_HOUR)
     def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params, run = run_params(context), current_run(context)
         return steps.email_target_list(

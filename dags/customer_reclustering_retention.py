@@ -16,7 +16,7 @@ content is named there and left alone.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import dag, timezone
@@ -25,6 +25,7 @@ from reclustering.labels.history import prune_labels as prune
 from reclustering.orchestration import DEFAULT_ARGS, artifacts, step, whole_number
 from reclustering.target_list import retention
 from reclustering.warehouse import connect
+from reclustering.warehouse.schema import create_own_objects
 
 A_CENTURY = 36_500
 """Days; beyond it there may be no date."""
@@ -42,7 +43,7 @@ A_CENTURY = 36_500
 def customer_reclustering_retention() -> None:
     """Wire the two tasks; neither waits for the other."""
 
-    @step
+    @step(timedelta(hours=1))
     def delete_address_files() -> dict[str, Any]:
         return retention.delete_address_files(
             artifacts(),
@@ -50,10 +51,13 @@ def customer_reclustering_retention() -> None:
             now=datetime.now(UTC),
         )
 
-    @step
+    @step(timedelta(hours=1))
     def prune_labels() -> dict[str, Any]:
+        warehouse = connect()
+        # On a new deployment this may run before the pipeline itself.
+        create_own_objects(warehouse)
         return prune(
-            connect(),
+            warehouse,
             days=whole_number("label_history_days", default=730, most=A_CENTURY),
             today=datetime.now(UTC).date(),
         )

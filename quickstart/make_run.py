@@ -13,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
+from quickstart.environment import PROJECT, VAR, airflow_environment, defaults
 from quickstart.mail_sink import free_port, mail_sink
 from reclustering.core.errors import TerminalError, TransientError
 
@@ -23,11 +23,11 @@ LOG = VAR / "run.log"
 def main() -> int:
     """Run the DAG once and report; give the exit code."""
     port = free_port()
-    connections = default_connections(VAR, port)
-    os.environ.update(airflow_environment(VAR) | connections)
+    settings = defaults(VAR, port)
+    os.environ.update(airflow_environment(VAR) | settings)
     VAR.mkdir(exist_ok=True)
-    embedded = "AIRFLOW_CONN_WAREHOUSE" in connections
-    outbox = VAR / "outbox" if "AIRFLOW_CONN_SMTP_DEFAULT" in connections else None
+    embedded = "AIRFLOW_CONN_WAREHOUSE" in settings
+    outbox = VAR / "outbox" if "AIRFLOW_CONN_SMTP_DEFAULT" in settings else None
     with _noise_to(LOG) as console, mail_sink(VAR / "outbox", port):
         try:
             if embedded:
@@ -103,7 +103,7 @@ def _noise_to(log: Path) -> Iterator[Console]:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
         console = Console(file=screen)
-        logging.getLogger("reclustering").addHandler(_OnScreen(console))
+        logging.getLogger("reclustering.warehouse").addHandler(_OnScreen(console))
         try:
             yield console
         finally:
@@ -113,7 +113,7 @@ def _noise_to(log: Path) -> Iterator[Console]:
 
 
 class _OnScreen(logging.Handler):
-    """Shows the pipeline's warnings, such as what it waits for."""
+    """Shows what the warehouse warns of, such as what it waits for."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(logging.WARNING)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +20,13 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
-from quickstart.environment import PROJECT, VAR, airflow_environment, default_connections
+from quickstart.environment import (
+    PROJECT,
+    VAR,
+    airflow_environment,
+    defaults,
+    user_has_set_a_connection,
+)
 from quickstart.mail_sink import LOCALHOST, free_port, mail_sink
 from quickstart.make_run import keep_sample_store
 from reclustering.core.errors import TerminalError, TransientError
@@ -36,46 +44,115 @@ STOP_TIMEOUT = 10
 def main() -> int:
     """Serve until interrupted; give the exit code."""
     console = Console()
-    VAR.mkdir(exist_ok=True)
-    mail_port = free_port()
-    connections = default_connections(VAR, mail_port)
-    port = int(os.environ.get("AIRFLOW__API__PORT", "8080"))
-    os.environ.update(airflow_environment(VAR) | connections | web_environment(VAR, port))
-    embedded = "AIRFLOW_CONN_WAREHOUSE" in connections
-    if embedded:
-        keep_sample_store(console)
-    address = os.environ["AIRFLOW__API__BASE_URL"]
-    password = make_password(VAR)
     # Airflow must not outlive this process, however it is asked to stop.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with mail_sink(VAR / "outbox", mail_port):
-            console.print("Starting Airflow …")
-            with airflow_standalone(address, LOG) as airflow:
-                console.print(f"Airflow is at {address}/dags/customer_reclustering")
-                console.print(
-                    f"User [bold]{USER}[/], password [bold]{password}[/]", highlight=False
-                )
-                console.print(f"Stop with Ctrl-C. Airflow's log is {LOG.relative_to(PROJECT)}.")
-                return _wait_for(airflow, console, embedded=embedded)
+        port = int(os.environ.get("AIRFLOW__API__PORT") or "8080")
+        environment = airflow_environment(VAR)
+        with _alone_in(VAR):
+            require_free_port(port)
+            mail_port = free_port()
+            settings = defaults(VAR, mail_port)
+            os.environ.update(environment | settings | web_environment(VAR, port))
+            with mail_sink(VAR / "outbox", mail_port):
+                _serve(console, embedded="AIRFLOW_CONN_WAREHOUSE" in settings)
     except KeyboardInterrupt:
         return 0
-    except RuntimeError as error:
-        console.print(str(error), style="red", markup=False)
+    except (RuntimeError, TerminalError, TransientError) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
         return 1
+    return 0
 
 
-def _wait_for(airflow: subprocess.Popen[bytes], console: Console, *, embedded: bool) -> int:
-    """Wait until Airflow ends; the sample store gets each new day before the nightly run reads it."""
+def _serve(console: Console, *, embedded: bool) -> None:
+    """Run Airflow until it is interrupted.
+
+    Raises
+    ------
+    RuntimeError
+        When one of its components ends.
+    """
+    if embedded:
+        keep_sample_store(console)
+    address, password = os.environ["AIRFLOW__API__BASE_URL"], make_password(VAR)
+    console.print("Starting Airflow …")
+    try:
+        with airflow_standalone(address, LOG) as airflow:
+            console.print(f"Airflow is at {address}/dags/customer_reclustering")
+            console.print(f"User [bold]{USER}[/], password [bold]{password}[/]", highlight=False)
+            if user_has_set_a_connection():
+                console.print(
+                    "The DAGs start paused, for a connection is yours. Unpause them there."
+                )
+            console.print(f"Stop with Ctrl-C. Airflow's log is {LOG.relative_to(PROJECT)}.")
+            _watch(airflow, console, embedded=embedded)
+    except KeyboardInterrupt:
+        console.print("Stopping Airflow …")
+        raise
+
+
+def _watch(airflow: subprocess.Popen[bytes], console: Console, *, embedded: bool) -> None:
+    """See that Airflow's components live; the sample store gets each new day before a run reads it."""
+    components = psutil.Process(airflow.pid).children()
+    looked = time.monotonic()
     while True:
+        for component in components:
+            if not component.is_running() or component.status() == psutil.STATUS_ZOMBIE:
+                raise RuntimeError(
+                    f"A component of Airflow has ended by itself (process {component.pid}); the reason is "
+                    f"in {LOG.relative_to(PROJECT)}. Start again: runs that were under way go on."
+                )
+        if embedded and time.monotonic() - looked > STORE_CHECK:
+            looked = time.monotonic()
+            try:
+                keep_sample_store(console)
+            except (TerminalError, TransientError) as error:
+                console.print(f"The sample store has no new day yet. {error}", markup=False)
+        time.sleep(1)
+
+
+@contextmanager
+def _alone_in(var: Path) -> Iterator[None]:
+    """Refuse a second Airflow on the same files.
+
+    Raises
+    ------
+    RuntimeError
+        When there is one.
+    """
+    var.mkdir(exist_ok=True)
+    with (var / "ui.lock").open("a+") as lock:
         try:
-            return airflow.wait(timeout=STORE_CHECK)
-        except subprocess.TimeoutExpired:
-            if embedded:
-                try:
-                    keep_sample_store(console)
-                except (TerminalError, TransientError) as error:
-                    console.print(f"The sample store has no new day yet. {error}", markup=False)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise RuntimeError(
+                f"`make ui` runs already on {var}, as process {lock.read().strip() or '?'}; expected one at "
+                "a time. Use that one, or stop it."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def require_free_port(port: int) -> None:
+    """Check that nothing listens where the web page is to be.
+
+    Raises
+    ------
+    RuntimeError
+        When something does: it would be announced as this Airflow.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOCALHOST, port))
+        except OSError as error:
+            raise RuntimeError(
+                f"Port {port} cannot be had ({error.strerror}): something else listens there. Stop it, or "
+                "set another one: AIRFLOW__API__PORT=8081 make ui"
+            ) from error
 
 
 @contextmanager
@@ -113,14 +190,19 @@ def _stop(airflow: subprocess.Popen[bytes]) -> None:
 
 def web_environment(var: Path, port: int) -> dict[str, str]:
     """Give the environment variables of Airflow's web page, on a port of this machine."""
-    return {
+    tuning = {
+        # Tasks at the same time, each with a waiting process of its own.
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        # While all of Airflow starts on a small machine, its API answers slowly.
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "10",
+    }
+    return {name: os.environ.get(name) or value for name, value in tuning.items()} | {
         # Airflow starts its components by the name of its command.
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "AIRFLOW__API__HOST": LOCALHOST,
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__API__BASE_URL": f"http://localhost:{port}",
-        # Tasks at the same time, each with a waiting process of its own.
-        "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}/execution/",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(_password_file(var)),

@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from quickstart.environment import PROJECT, airflow_environment
+from quickstart.environment import CONNECTIONS, PROJECT, airflow_environment, defaults
 
 VAR = Path(tempfile.mkdtemp(prefix="customer-reclustering-tests-"))
 for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
     del os.environ[name]
-os.environ.update(airflow_environment(VAR))
+os.environ.update(airflow_environment(VAR) | defaults(VAR, 0))
+for name in CONNECTIONS:
+    del os.environ[name]
 # For the processes that tests start.
 os.environ["PYTHONPATH"] = f"{PROJECT}{os.pathsep}{PROJECT / 'plugins'}"
 

@@ -7,7 +7,8 @@ the UI: paths, counts and hashes, never a customer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from functools import cache
@@ -30,6 +31,8 @@ from reclustering.core.protocols import Mailer, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.scratch import scratch_file
 from reclustering.delivery.settings import MailSettings, valid_contact, valid_recipients
+
+log = logging.getLogger(__name__)
 
 LARGEST_SPREADSHEET = 2
 """Times the largest attachment: were the CSV larger, no spreadsheet of it could be mailed."""
@@ -80,6 +83,13 @@ def extract_features(
     summary = {"as_of": run.as_of.isoformat(), "customers": customers, "sha256": sha256}
     found = {"load": load.summary(), "quarantine": asdict(quarantine), "overrides": overrides}
     write_json(run.path("features.json"), summary | found)
+    log.info(
+        "%s customers have bought something before %s; %s more were left out for impossible features.",
+        f"{customers:,}",
+        run.as_of,
+        f"{quarantine.customers:,}",
+    )
+    _say_overrides(overrides)
     return summary | {"path": str(target)}
 
 
@@ -118,6 +128,7 @@ def choose_k(
     with publish(run.path("elbow.png")) as scratch:
         write_elbow_plot(elbow, scratch)
     write_json(run.path("elbow.json"), elbow)
+    log.info("%s %s", elbow["reason"], elbow["disagreement"])
     return {name: elbow[name] for name in ("k", "method", "reason")} | {
         "path": str(run.path("elbow.json"))
     }
@@ -156,6 +167,9 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
     with publish(run.path("clusters.png")) as scratch:
         write_clusters_plot(clusters, scratch)
     write_json(run.path("clusters.json"), clusters)
+    for one in clusters["clusters"]:
+        log.info("Label %d: %s customers. %s", one["label"], f"{one['size']:,}", one["description"])
+    log.info(clusters["continuity"]["summary"])
     return {
         "k": elbow["k"],
         "inertia": clusters["inertia"],
@@ -190,6 +204,9 @@ def check_fit(
     )
     summary = {"clusters_sha256": content_sha256(clusters), "overrides": overrides}
     write_json(run.path("fit_check.json"), summary)
+    if not overrides:
+        log.info("No guard has anything to say against the clusters.")
+    _say_overrides(overrides)
     return {"overrides": len(overrides), "path": str(run.path("fit_check.json"))}
 
 
@@ -213,6 +230,9 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
     if run.preview:
         summary = {"table": None, "customers": clusters["rows"]}
         write_json(run.path("publication.json"), summary)
+        log.info(
+            "A preview: the labels of %s customers are not published.", f"{clusters['rows']:,}"
+        )
         return summary
     with fetch(run.path("labels.parquet")) as labels:
         customers = publish_labels(
@@ -227,6 +247,7 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
         )
     summary = {"table": "dbo.customer_clusters", "customers": customers}
     write_json(run.path("publication.json"), summary)
+    log.info("Published %s labels of %s in dbo.customer_clusters.", f"{customers:,}", run.as_of)
     return summary
 
 
@@ -306,6 +327,16 @@ def build_target_list(
         "spreadsheet_sha256": spreadsheet_sha256,
     }
     write_json(run.path("target_list.json"), summary)
+    log.info(
+        "%s of the %s customers of label %d are on the list. Left out: %s.",
+        f"{len(chosen.entries):,}",
+        f"{cluster['size']:,}",
+        label,
+        ", ".join(f"{n:,} {reason}" for reason, n in chosen.excluded.items() if n) or "nobody",
+    )
+    if change:
+        log.info("Since %(as_of)s: %(added)d added, %(gone)d gone.", change)
+    _say_overrides(findings)
     return {name: summary[name] for name in ("customers", "excluded", "sha256")} | {
         "path": str(run.path(TARGET_LIST))
     }
@@ -366,10 +397,16 @@ def email_target_list(
         results = sending.deliver(ledger, rows, mailer, compose)
     summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
+    log.info(summary["summary"])
     sending.raise_for(results)
     return {name: summary[name] for name in ("sha256", "summary")} | {
         "path": str(run.path("delivery.json"))
     }
+
+
+def _say_overrides(found: Iterable[Mapping[str, str]]) -> None:
+    for one in found:
+        log.warning("The guard '%s' found: %s. The run goes on.", one["guard"], one["problem"])
 
 
 def _require_no_later_opt_out(warehouse: Warehouse, run: Run) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from upath import UPath
 
-from quickstart.environment import default_connections
+from quickstart.environment import defaults
 from quickstart.mail_sink import free_port, mail_sink
 from reclustering.core.run import folder_name
 from tests.buckets import bucket, s3, s3_endpoint
@@ -53,8 +53,9 @@ def run(artifacts: Path | UPath, **params: Any) -> Outcome:
 def outbox(tmp_path, monkeypatch):
     """The folder of a local mail server, which the connection `smtp_default` names."""
     port = free_port()
-    connections = default_connections(tmp_path, port)
-    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connections["AIRFLOW_CONN_SMTP_DEFAULT"])
+    monkeypatch.delenv("AIRFLOW_CONN_SMTP_DEFAULT", raising=False)
+    connection = defaults(tmp_path, port)["AIRFLOW_CONN_SMTP_DEFAULT"]
+    monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connection)
     with mail_sink(tmp_path / "outbox", port):
         yield tmp_path / "outbox"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from datetime import timedelta
 
 import pytest
 
@@ -66,6 +67,12 @@ def test_passing_failures_are_retried_and_others_are_not(bag):
         assert action(BadInputError("")) == RetryAction.FAIL
         assert action(TransientError("")) == RetryAction.RETRY
         assert action(OSError("")) == RetryAction.DEFAULT
+
+
+def test_the_time_of_every_task_has_a_bound(bag):
+    """Longer than any wait inside one, and short enough for somebody to hear of it the same night."""
+    for task in (task for one in bag.dags.values() for task in one.tasks):
+        assert timedelta(minutes=10) < task.execution_timeout <= timedelta(hours=1), task.task_id
 
 
 def test_every_param_is_typed_titled_and_described(dag):

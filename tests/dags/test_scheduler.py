@@ -13,7 +13,7 @@ from email import message_from_bytes, policy
 import duckdb
 import pytest
 
-from quickstart.environment import airflow_environment, default_connections
+from quickstart.environment import CONNECTIONS, airflow_environment, defaults
 from quickstart.mail_sink import free_port, mail_sink
 from quickstart.make_ui import USER, airflow_standalone, make_password, web_environment
 
@@ -93,9 +93,9 @@ def airflow(sample_store, tmp_path_factory):
     shutil.copyfile(sample_store, var / "warehouse.duckdb")
     mail_port, port = free_port(), free_port()
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("AIRFLOW_CONN_WAREHOUSE", "AIRFLOW_CONN_SMTP_DEFAULT"):
+        for name in (*CONNECTIONS, "AIRFLOW_VAR_RECLUSTERING_ARTIFACTS"):
             patch.delenv(name, raising=False)
-        environment = airflow_environment(var) | default_connections(var, mail_port)
+        environment = airflow_environment(var) | defaults(var, mail_port)
         for name, value in (environment | web_environment(var, port)).items():
             patch.setenv(name, value)
         password = make_password(var)

@@ -177,7 +177,9 @@ def test_a_secret_of_a_wrong_type_is_not_repeated(monkeypatch):
     extra = {"from_email": "a@example.com", "client_secret": 20202}
     connection = {"conn_type": "smtp", "host": "mail", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", json.dumps(connection))
-    with pytest.raises(TerminalError, match="client_secret of type int; expected a text") as refused:
+    with pytest.raises(
+        TerminalError, match="client_secret of type int; expected a text"
+    ) as refused:
         _ = SmtpMailer().sender
     assert "20202" not in str(refused.value)
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import textwrap
+from datetime import timedelta
 
 import pytest
+from airflow.sdk.exceptions import AirflowTaskTimeout
 
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 
@@ -20,7 +25,7 @@ def leaves(error):
         raise error
 
     try:
-        step(body).function()
+        step(timedelta(minutes=1))(body).function()
     except Exception as left:  # noqa: BLE001
         return left
 
@@ -62,6 +67,39 @@ def test_other_errors_become_one_of_the_two(error, kind, advice):
 @pytest.mark.parametrize("error", [TransientError("a"), TerminalError("b"), BadInputError("c")])
 def test_the_two_kinds_pass_as_they_are(error):
     assert leaves(error) is error
+
+
+def test_a_task_that_takes_too_long_says_so_and_is_not_tried_again():
+    left = leaves(AirflowTaskTimeout("Timeout, PID: 1"))
+    assert type(left) is TerminalError
+    assert "body took longer than 0:01:00, which is its limit" in str(left)
+
+
+def test_the_sentence_stands_in_the_log_by_itself(caplog):
+    leaves(BadInputError("The store is empty."))
+    assert [record.getMessage() for record in caplog.records] == ["The store is empty."]
+    assert caplog.records[0].exc_info is None
+
+
+def test_a_call_that_never_returns_is_ended_with_its_process():
+    """It holds the interpreter, so that neither a signal nor a thread gets through."""
+    script = """
+        import ctypes
+        from datetime import timedelta
+        from reclustering.orchestration import failure
+        failure.GRACE = timedelta(0)
+        hang = ctypes.PyDLL(None).sleep
+        failure.step(timedelta(seconds=1))(lambda: hang(60)).function()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        check=False,
+        capture_output=True,
+        timeout=30,
+    )
+    assert ended.returncode == 1
+    assert b"Timeout (0:00:01)!" in ended.stderr
+    assert b"failure.py" in ended.stderr, "it says where it was"
 
 
 def test_a_customers_address_is_not_repeated():

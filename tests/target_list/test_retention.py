@@ -143,6 +143,17 @@ def test_old_labels_go_and_the_newest_set_the_runs_and_the_ledger_stay(world):
     assert world.sql("SELECT count(*) FROM dbo.clustering_runs") == [(5,)]
 
 
+def test_on_a_new_deployment_there_is_nothing_to_prune(world, monkeypatch, airflow_database):
+    """Its first run may come before the pipeline's, which creates the tables."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    for name in ("customer_clusters", "clustering_runs"):
+        world.sql(f"DROP TABLE IF EXISTS dbo.{name} CASCADE")
+    dag = DagBag().dags["customer_reclustering_retention"]
+    assert dag.test().state == "success"
+    assert world.sql("SELECT count(*) FROM dbo.customer_clusters") == [(0,)]
+
+
 def test_the_dag_does_both(listed, world, monkeypatch, airflow_database):
     from airflow.dag_processing.dagbag import DagBag
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+import faulthandler
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
 from reclustering.mail import alert_on_failure
+
+log = logging.getLogger(__name__)
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
@@ -27,10 +32,12 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=5),
     "retry_exponential_backoff": 2,
     "retry_policy": RETRY_POLICY,
-    "execution_timeout": timedelta(hours=2),
     "on_failure_callback": alert_on_failure,
 }
 """The `default_args` of every DAG."""
+
+GRACE = timedelta(minutes=1)
+"""After its limit, before a task's process is ended."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _PASSING = {
@@ -39,22 +46,50 @@ _PASSING = {
 }
 
 
-def step(body: Callable[..., dict[str, Any]]) -> Any:
-    """Make a task of a function whose every failure is one of the two kinds.
+def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
+    """Make a task of a function whose every failure is one of the two kinds, and whose time has a bound.
 
     It has one XCom: `multiple_outputs` would push every key of its dict apart.
+
+    Parameters
+    ----------
+    limit : timedelta
+        After which it fails. What it waits for has shorter limits of its own, so no retry is made.
     """
 
-    @wraps(body)
-    def explained(*args: Any, **context: Any) -> dict[str, Any]:
-        try:
-            return body(*args, **context)
-        except (TransientError, TerminalError):
-            raise
-        except Exception as error:
-            raise explain(error) from error
+    def make(body: Callable[..., dict[str, Any]]) -> Any:
+        @wraps(body)
+        def explained(*args: Any, **context: Any) -> dict[str, Any]:
+            try:
+                with _ended_after(limit + GRACE):
+                    return body(*args, **context)
+            except (TransientError, TerminalError) as error:
+                # By itself, for Airflow shows it at the head of a traceback.
+                log.error("%s", error)  # noqa: TRY400
+                raise
+            except AirflowTaskTimeout as error:
+                raise TerminalError(
+                    f"{body.__name__} took longer than {limit}, which is its limit. See in the log what it "
+                    "was at, and whether the warehouse or the mail server is slow today; then clear it."
+                ) from error
+            except Exception as error:
+                explanation = explain(error)
+                log.error("%s", explanation)  # noqa: TRY400
+                raise explanation from error
 
-    return task(multiple_outputs=False)(explained)
+        return task(multiple_outputs=False, execution_timeout=limit)(explained)
+
+    return make
+
+
+@contextmanager
+def _ended_after(limit: timedelta) -> Iterator[None]:
+    """End this process at the limit: Airflow's own time-out never comes to a call that does not return."""
+    faulthandler.dump_traceback_later(limit.total_seconds(), exit=True, file=2)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def explain(error: Exception) -> TransientError | TerminalError:
