@@ -12,10 +12,12 @@ from pathlib import Path
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from email_validator import validate_email
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reclustering.core.errors import BadInputError
+from reclustering.target_list import addresses
 from reclustering.target_list.addresses import address_key
 from reclustering.target_list.candidates import Candidate, choose_customers
 from reclustering.target_list.list_file import COLUMNS, write_csv
@@ -272,6 +274,34 @@ def test_an_address_that_a_spreadsheet_would_run_is_left_out_and_counted(sign):
     chosen = choose_customers([candidate(1, f" {sign}jane@example.com")], NOBODY)
     assert chosen.entries == []
     assert chosen.excluded["formula_address"] + chosen.excluded["malformed"] == 1
+
+
+WORDS = st.lists(st.from_regex(r"[A-Za-z0-9_+'-]{1,20}", fullmatch=True), min_size=1, max_size=4)
+LABELS = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", fullmatch=True)
+ENDS = st.sampled_from(["com", "info", "de", "zz", "xn", "test", "local", "c1", "COM"])
+
+
+@settings(max_examples=2000)
+@given(WORDS, st.lists(LABELS, min_size=1, max_size=4), ENDS)
+@example(["x"], ["xn--a"], "de")
+@example(["x" * 64], ["y" * 63, "y" * 63], "de")
+@example(["x" * 65], ["y"], "de")
+@example(["x"], ["y" * 63] * 4, "de")
+@example(["x"], ["y"], "local")
+def test_what_is_taken_for_valid_without_asking_is_valid(words, labels, end):
+    address = f"{'.'.join(words)}@{'.'.join([*labels, end])}"
+    if addresses._PLAIN.fullmatch(address):
+        assert validate_email(address, check_deliverability=False).ascii_email
+
+
+def test_most_addresses_need_no_asking():
+    usual = [
+        "jane.doe@example.com",
+        "Ann.O'Neil@EXAMPLE.NET",
+        "J_D+tag@mail.shop.co",
+        "007@x-y.org",
+    ]
+    assert all(map(addresses._PLAIN.fullmatch, usual))
 
 
 TEXTS = (

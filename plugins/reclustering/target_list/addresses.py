@@ -38,9 +38,21 @@ def address_key(address: str) -> str:
     return unicodedata.normalize("NFC", (normalised(stripped) or stripped).lower())
 
 
+_PLAIN = re.compile(
+    r"""
+    (?=[^@]{1,64}@ [^@]{4,190}$)
+    [A-Za-z0-9_+'-]+ (?: \.[A-Za-z0-9_+'-]+ )*
+    @ (?: (?!..--) [A-Za-z0-9] (?: [A-Za-z0-9-]{0,61} [A-Za-z0-9] )? \. )+
+    (?i: com | org | net | edu | gov | info | [a-z]{2} )
+    """,
+    re.VERBOSE,
+)
+"""Addresses that the library finds valid; most are such, and it takes a hundred times as long to say so."""
+
+
 def is_valid(address: str) -> bool:
     """Tell whether this is an address that can be written to from anywhere."""
-    return normalised(address) is not None
+    return bool(_PLAIN.fullmatch(address)) or normalised(address) is not None
 
 
 def normalised(address: str) -> str | None:
