@@ -52,10 +52,10 @@ def main() -> int:
         with _alone_in(VAR):
             require_free_port(port)
             mail_port = free_port()
-            settings = defaults(VAR, mail_port)
+            settings, paused = defaults(VAR, mail_port), user_has_set_a_connection()
             os.environ.update(environment | settings | web_environment(VAR, port))
             with mail_sink(VAR / "outbox", mail_port):
-                _serve(console, embedded="AIRFLOW_CONN_WAREHOUSE" in settings)
+                _serve(console, embedded="AIRFLOW_CONN_WAREHOUSE" in settings, paused=paused)
     except KeyboardInterrupt:
         return 0
     except (RuntimeError, TerminalError, TransientError) as error:
@@ -64,7 +64,7 @@ def main() -> int:
     return 0
 
 
-def _serve(console: Console, *, embedded: bool) -> None:
+def _serve(console: Console, *, embedded: bool, paused: bool) -> None:
     """Run Airflow until it is interrupted.
 
     Raises
@@ -80,7 +80,7 @@ def _serve(console: Console, *, embedded: bool) -> None:
         with airflow_standalone(address, LOG) as airflow:
             console.print(f"Airflow is at {address}/dags/customer_reclustering")
             console.print(f"User [bold]{USER}[/], password [bold]{password}[/]", highlight=False)
-            if user_has_set_a_connection():
+            if paused:
                 console.print(
                     "The DAGs start paused, for a connection is yours. Unpause them there."
                 )
