@@ -69,8 +69,9 @@ def test_the_two_kinds_pass_as_they_are(error):
     assert leaves(error) is error
 
 
-def test_a_task_that_takes_too_long_says_so_and_is_not_tried_again():
+def test_a_task_that_takes_too_long_says_so_and_is_not_tried_again(caplog):
     left = leaves(AirflowTaskTimeout("Timeout, PID: 1"))
+    assert [record.getMessage() for record in caplog.records] == [str(left)]
     assert type(left) is TerminalError
     assert "body took longer than 0:01:00, which is its limit" in str(left)
 

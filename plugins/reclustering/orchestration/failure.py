@@ -64,22 +64,27 @@ def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
                 with _ended_after(limit + GRACE):
                     return body(*args, **context)
             except (TransientError, TerminalError) as error:
-                # By itself, for Airflow shows it at the head of a traceback.
-                log.error("%s", error)  # noqa: TRY400
+                _say(error)
                 raise
             except AirflowTaskTimeout as error:
-                raise TerminalError(
-                    f"{body.__name__} took longer than {limit}, which is its limit. See in the log what it "
-                    "was at, and whether the warehouse or the mail server is slow today; then clear it."
+                raise _say(
+                    TerminalError(
+                        f"{body.__name__} took longer than {limit}, which is its limit. See in the log what "
+                        "it was at, and whether the warehouse or mail server is slow today; then clear it."
+                    )
                 ) from error
             except Exception as error:
-                explanation = explain(error)
-                log.error("%s", explanation)  # noqa: TRY400
-                raise explanation from error
+                raise _say(explain(error)) from error
 
         return task(multiple_outputs=False, execution_timeout=limit)(explained)
 
     return make
+
+
+def _say(error: TransientError | TerminalError) -> TransientError | TerminalError:
+    """Log a failure by itself, for Airflow shows it at the head of a traceback; give it back."""
+    log.error("%s", error)
+    return error
 
 
 @contextmanager

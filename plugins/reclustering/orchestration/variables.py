@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import cache
 from typing import cast, get_args
 
 from airflow.sdk import Variable
@@ -131,12 +132,14 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         With all that is wrong.
     """
     problems = []
+    # Each Variable is a question to Airflow's API.
+    mail = cache(lambda: mail_settings(recipients))
     for check in (
         artifacts,
         guard_bounds,
         patience,
-        lambda: valid_recipients(mail_settings(recipients)),
-        lambda: valid_contact(mail_settings(None).contact, sender=""),
+        lambda: valid_recipients(mail()),
+        lambda: valid_contact(mail().contact, sender=""),
         lambda: SmtpMailer().sender,
         alert_recipients,
     ):

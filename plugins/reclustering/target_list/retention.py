@@ -40,22 +40,18 @@ def delete_address_files(artifacts: UPath, *, days: int, now: datetime) -> dict[
     """
     oldest = now - timedelta(days=days)
     deleted, kept, not_ours = 0, 0, []
-    for path in _found(artifacts):
-        # Not stat(): Airflow's paths report 1970 where a store names this attribute its own way.
-        if path.fs.modified(path.path) >= oldest:
-            kept += 1
-        elif _starts_as_list(path):
-            # Not unlink(), which in a bucket takes the path for a pattern.
-            path.fs.rm_file(path.path)
-            deleted += 1
-        else:
-            not_ours.append(str(path))
-    return {"deleted": deleted, "kept": kept, "not_ours": not_ours}
-
-
-def _found(artifacts: UPath) -> list[UPath]:
     with explained(artifacts):
-        return list(_lists(artifacts))
+        for path in _lists(artifacts):
+            # Not stat(): Airflow's paths report 1970 where a store names this attribute its own way.
+            if path.fs.modified(path.path) >= oldest:
+                kept += 1
+            elif _starts_as_list(path):
+                # Not unlink(), which in a bucket takes the path for a pattern.
+                path.fs.rm_file(path.path)
+                deleted += 1
+            else:
+                not_ours.append(str(path))
+    return {"deleted": deleted, "kept": kept, "not_ours": not_ours}
 
 
 def _lists(artifacts: UPath) -> Iterator[UPath]:
