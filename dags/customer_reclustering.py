@@ -47,6 +47,7 @@ run by hand that would replace what another run has published is stopped, and sh
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack, get_args
 
@@ -57,6 +58,8 @@ from reclustering.core.params import LARGEST_K, DeliveryMode, Outliers, Scaling
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration import (
     DEFAULT_ARGS,
+    alert_on_failure,
+    alert_when_held,
     current_run,
     first_run,
     guard_bounds,
@@ -158,12 +161,14 @@ lock."""
 
 
 @dag(
-    schedule="0 4 * * *",
+    schedule=os.environ.get("RECLUSTERING_SCHEDULE") or "0 4 * * *",
     # In Airflow's default time zone, which so becomes the day's and the schedule's.
     start_date=timezone.datetime(2026, 1, 1),
     catchup=False,
     params=PARAMS,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
+    on_success_callback=alert_when_held,
     doc_md=__doc__,
     tags=["clustering", "marketing"],
 )

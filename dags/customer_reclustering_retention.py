@@ -22,7 +22,13 @@ from typing import Any
 from airflow.sdk import dag, timezone
 
 from reclustering.labels.history import prune_labels as prune
-from reclustering.orchestration import DEFAULT_ARGS, artifacts, step, whole_number
+from reclustering.orchestration import (
+    DEFAULT_ARGS,
+    alert_on_failure,
+    artifacts,
+    step,
+    whole_number,
+)
 from reclustering.target_list import retention
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects
@@ -37,6 +43,7 @@ A_CENTURY = 36_500
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     doc_md=__doc__,
     tags=["clustering", "marketing"],
 )

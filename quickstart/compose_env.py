@@ -57,7 +57,13 @@ def settings() -> dict[str, str]:
         "AIRFLOW_PORT": "8080",
         "MAILPIT_PORT": "8025",
         "MSSQL_PORT": "1433",
+        "SCHEDULE": "0 4 * * *",
+        "DEADLINE": "0 7 * * *",
+        "TIME_ZONE": "UTC",
+        "MAIL_SERVER": "smtp://mailpit:1025/?disable_ssl=true&disable_tls=true"
+        "&from_email=store%40example.com&timeout=30",
         "TARGET_LIST_RECIPIENTS": "marketing@example.com",
+        "ALERT_RECIPIENTS": "operator@example.com",
         "AIRFLOW_ADMIN_PASSWORD": password(),
         "AIRFLOW_API_SECRET_KEY": secrets.token_urlsafe(48),
         "AIRFLOW_FERNET_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

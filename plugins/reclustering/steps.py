@@ -400,7 +400,9 @@ def email_target_list(
     log.info(summary["summary"])
     sending.raise_for(results)
     return {name: summary[name] for name in ("sha256", "summary")} | {
-        "path": str(run.path("delivery.json"))
+        # A preview is to be seen, not to be mailed.
+        "held": bool(summary["outcomes"]["held"]) and not run.preview,
+        "path": str(run.path("delivery.json")),
     }
 
 

@@ -53,19 +53,27 @@ def test_the_runbook_names_every_task(dag):
     assert all(f"`{task}`" in dag.doc_md for task in TASKS)
 
 
+def test_somebody_hears_of_every_run_that_fails(bag):
+    from reclustering.orchestration import alert_on_failure
+
+    assert all(one.on_failure_callback is alert_on_failure for one in bag.dags.values())
+
+
 def test_passing_failures_are_retried_and_others_are_not(bag):
     from airflow.sdk import RetryAction
 
     from reclustering.core.errors import BadInputError, TransientError
+    from reclustering.orchestration.failure import EndedForGood, EndedForNow
 
     for task in (task for one in bag.dags.values() for task in one.tasks):
-        assert task.retries == 3
+        # The deadline has passed: one more look.
+        assert task.retries == (1 if task.dag_id == "customer_reclustering_deadline" else 3)
 
         def action(error, task=task):
             return task.retry_policy.evaluate(error, try_number=1, max_tries=3).action
 
-        assert action(BadInputError("")) == RetryAction.FAIL
-        assert action(TransientError("")) == RetryAction.RETRY
+        assert action(BadInputError("")) == action(EndedForGood("")) == RetryAction.FAIL
+        assert action(TransientError("")) == action(EndedForNow("")) == RetryAction.RETRY
         assert action(OSError("")) == RetryAction.DEFAULT
 
 

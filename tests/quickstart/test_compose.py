@@ -15,7 +15,7 @@ import pytest
 import yaml
 from airflow.cli.cli_parser import get_parser
 from airflow.configuration import conf
-from airflow.sdk import Connection
+from airflow.sdk import Connection, CronTriggerTimetable
 
 from quickstart import compose_env
 from quickstart.environment import PROJECT
@@ -83,6 +83,37 @@ def test_the_hook_takes_the_warehouse_and_every_address_is_a_services(services):
             assert (name, urlsplit(value).port) == (name, ports[host]), service
             seen.add(host)
     assert seen == ports.keys()
+
+
+@pytest.mark.parametrize(
+    ("variable", "setting"),
+    [
+        # What an alert needs: whichever component sends it.
+        ("AIRFLOW_CONN_SMTP_DEFAULT", "MAIL_SERVER"),
+        ("AIRFLOW_VAR_ALERT_RECIPIENTS", "ALERT_RECIPIENTS"),
+        # What whatever reads a DAG file must agree on.
+        ("RECLUSTERING_SCHEDULE", "SCHEDULE"),
+        ("RECLUSTERING_DEADLINE", "DEADLINE"),
+        ("AIRFLOW__CORE__DEFAULT_TIMEZONE", "TIME_ZONE"),
+    ],
+)
+def test_every_component_of_airflow_has_the_settings_as_they_are_written(
+    services, variable, setting
+):
+    components = [name for name in services if name.startswith("airflow-")]
+    assert len(components) >= 5
+    for name in components:
+        assert services[name]["environment"][variable] == SETTINGS[setting], name
+
+
+def test_airflow_takes_the_schedules_and_the_dag_files_ask_for_them(services):
+    environment = services["airflow-dag-processor"]["environment"]
+    sources = "".join(path.read_text() for path in (PROJECT / "dags").glob("*.py"))
+    for name in ("RECLUSTERING_SCHEDULE", "RECLUSTERING_DEADLINE"):
+        CronTriggerTimetable(
+            environment[name], timezone=environment["AIRFLOW__CORE__DEFAULT_TIMEZONE"]
+        )
+        assert f'os.environ.get("{name}")' in sources
 
 
 def test_airflow_knows_its_options_and_commands(services):

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
 from typing import Any
 
 from upath import UPath
@@ -14,6 +11,7 @@ from upath import UPath
 from reclustering.core.artifacts import fetch, publish, read_json
 from reclustering.core.contracts import TARGET_LIST
 from reclustering.core.errors import BadInputError
+from reclustering.core.mail_message import new_message
 from reclustering.core.run import Run
 from reclustering.delivery.attachment import Attachment, attach_list
 from reclustering.delivery.message_view import PLOTS, MessageView, render_html, render_text
@@ -120,14 +118,9 @@ def address_message(
     content: MessageContent, *, sender: str, to: str, message_id: str, now: datetime
 ) -> bytes:
     """Give the whole mail to one recipient, with CRLF line ends and nothing but ASCII."""
-    mail = EmailMessage(SMTP.clone(cte_type="7bit"))
-    mail["Subject"] = content.subject
-    mail["From"] = sender
-    mail["To"] = to
+    mail = new_message(subject=content.subject, sender=sender, to=to, now=now)
     mail["Reply-To"] = content.reply_to
-    mail["Date"] = format_datetime(now)
     mail["Message-ID"] = message_id
-    mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(content.text)
     mail.add_alternative(content.html, subtype="html")
     _, html = mail.iter_parts()

@@ -1,8 +1,16 @@
 """What the DAG files share: how tasks fail, which run they belong to, what people have set."""
 
+from reclustering.orchestration.alerts import alert_on_failure, alert_when_held
 from reclustering.orchestration.failure import DEFAULT_ARGS, step
 from reclustering.orchestration.params import run_params
-from reclustering.orchestration.runs import current_run, first_run, today, why_held
+from reclustering.orchestration.runs import (
+    current_run,
+    day_of_run,
+    first_run,
+    page_of,
+    today,
+    why_held,
+)
 from reclustering.orchestration.variables import (
     artifacts,
     guard_bounds,
@@ -14,11 +22,15 @@ from reclustering.orchestration.variables import (
 
 __all__ = [
     "DEFAULT_ARGS",
+    "alert_on_failure",
+    "alert_when_held",
     "artifacts",
     "current_run",
+    "day_of_run",
     "first_run",
     "guard_bounds",
     "mail_settings",
+    "page_of",
     "patience",
     "require_settings",
     "run_params",

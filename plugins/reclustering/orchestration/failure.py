@@ -1,4 +1,4 @@
-"""What happens when a task fails: a retry where one can help, else an alert."""
+"""What happens when a task fails: a sentence in its log, and a retry where one can help."""
 
 from __future__ import annotations
 
@@ -6,23 +6,55 @@ import errno
 import faulthandler
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule, task
+from airflow.sdk import (
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+    get_current_context,
+    task,
+)
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
-from reclustering.mail import alert_on_failure
 
 log = logging.getLogger(__name__)
 
+FAILURE = "failure"
+"""The XCom in which an attempt that fails says why."""
+
+
+class _Ended(SystemExit):
+    """Ends a task whose log has said everything: Airflow logs a traceback of every other exception."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(1)
+        self._sentence = sentence
+
+    def __str__(self) -> str:
+        return self._sentence
+
+
+class EndedForNow(_Ended):
+    """A retry may help."""
+
+
+class EndedForGood(_Ended):
+    """No retry will."""
+
+
+class UnexpectedError(TerminalError):
+    """What is wrong can only be seen in the traceback."""
+
+
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception="reclustering.core.errors.TerminalError", action=RetryAction.FAIL),
-        RetryRule(exception="reclustering.core.errors.TransientError", action=RetryAction.RETRY),
+        RetryRule(exception=[TerminalError, EndedForGood], action=RetryAction.FAIL),
+        RetryRule(exception=[TransientError, EndedForNow], action=RetryAction.RETRY),
     ]
 )
 
@@ -32,7 +64,6 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retry_delay": timedelta(minutes=5),
     "retry_exponential_backoff": 2,
     "retry_policy": RETRY_POLICY,
-    "on_failure_callback": alert_on_failure,
 }
 """The `default_args` of every DAG."""
 
@@ -63,28 +94,32 @@ def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
             try:
                 with _ended_after(limit + GRACE):
                     return body(*args, **context)
-            except (TransientError, TerminalError) as error:
-                _say(error)
-                raise
-            except AirflowTaskTimeout as error:
-                raise _say(
-                    TerminalError(
-                        f"{body.__name__} took longer than {limit}, which is its limit. See in the log what "
-                        "it was at, and whether the warehouse or mail server is slow today; then clear it."
-                    )
-                ) from error
             except Exception as error:
-                raise _say(explain(error)) from error
+                failure = explain(error)
+                _say(failure)
+                if isinstance(failure, UnexpectedError):
+                    raise failure from error
+                ended = EndedForGood if isinstance(failure, TerminalError) else EndedForNow
+                raise ended(str(failure)) from None
+            except AirflowTaskTimeout as error:
+                late = UnexpectedError(
+                    f"{body.__name__} took longer than {limit}, which is its limit. See in the log what it "
+                    "was at, and whether the warehouse or mail server is slow today; then clear it."
+                )
+                _say(late)
+                raise late from error
 
         return task(multiple_outputs=False, execution_timeout=limit)(explained)
 
     return make
 
 
-def _say(error: TransientError | TerminalError) -> TransientError | TerminalError:
-    """Log a failure by itself, for Airflow shows it at the head of a traceback; give it back."""
-    log.error("%s", error)
-    return error
+def _say(failure: TransientError | TerminalError) -> None:
+    """Write why this attempt failed into the log, and where the alert looks for it."""
+    log.error("%s", failure)
+    # Without Airflow, as a person at a prompt runs a task, there is nowhere else to say it.
+    with suppress(Exception):
+        get_current_context()["ti"].xcom_push(FAILURE, str(failure))
 
 
 @contextmanager
@@ -98,7 +133,9 @@ def _ended_after(limit: timedelta) -> Iterator[None]:
 
 
 def explain(error: Exception) -> TransientError | TerminalError:
-    """Say of any other error whether a retry can help, and what to do."""
+    """Say of any error whether a retry can help, and what to do; the two kinds are left as they are."""
+    if isinstance(error, (TransientError, TerminalError)):
+        return error
     text = f"{type(error).__name__}: {without_addresses(str(error)).rstrip('.')}."
     number = error.errno if isinstance(error, OSError) else None
     if number in _FULL or "No space left on device" in text:
@@ -117,7 +154,7 @@ def explain(error: Exception) -> TransientError | TerminalError:
         return TerminalError(
             f"{text} Correct the path, or its rights, then clear this task and those after it."
         )
-    return TerminalError(
+    return UnexpectedError(
         f"{text} The pipeline does not expect this, so no retry is made. The traceback says where it came "
         "from: correct the data or the setting that it names, or report it with the log. Then clear this "
         "task."

@@ -31,14 +31,25 @@ def first_run(context: Context) -> Run:
             f"as_of is '{requested}' in a backfill; expected none, for each run has a day of its own. "
             "Create the backfill anew without as_of."
         )
-    as_of = resolve_as_of(
+    return _run(context, day_of_run(context, requested))
+
+
+def day_of_run(context: Context, requested: str | None = None) -> date:
+    """Give the day that a run is about: the requested one, or its own.
+
+    Raises
+    ------
+    BadInputError
+        When it is no date, or in the future.
+    """
+    dag_run = context["dag_run"]
+    return resolve_as_of(
         requested,
         data_interval_end=dag_run.data_interval_end,
         run_after=dag_run.run_after,
         now=datetime.now(UTC),
         timezone=context["dag"].timezone,
     )
-    return _run(context, as_of)
 
 
 def current_run(context: Context) -> Run:
@@ -85,3 +96,8 @@ def why_held(context: Context, run: Run) -> str | None:
 def today(context: Context) -> date:
     """Give the day that it is in the DAG's time zone."""
     return datetime.now(context["dag"].timezone).date()
+
+
+def page_of(context: Context, dag_id: str) -> str:
+    """Give the address of a DAG in Airflow's UI."""
+    return f"{context['ti'].log_url.partition('/dags/')[0]}/dags/{dag_id}"

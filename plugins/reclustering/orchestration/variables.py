@@ -23,7 +23,8 @@ from reclustering.delivery.settings import (
     valid_recipients,
     valid_store,
 )
-from reclustering.mail import SmtpMailer, alert_recipients
+from reclustering.mail import SmtpMailer
+from reclustering.orchestration.alert_channels import alert_recipients, alert_services
 from reclustering.orchestration.artifact_root import artifact_root
 
 
@@ -142,6 +143,7 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         lambda: valid_contact(mail().contact, sender=""),
         lambda: SmtpMailer().sender,
         alert_recipients,
+        alert_services,
     ):
         try:
             check()

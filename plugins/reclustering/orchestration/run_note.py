@@ -1,0 +1,37 @@
+"""The day that a run is about, as the run's note: it is seen in Airflow's list of runs.
+
+A listener, which the scheduler calls in its own transaction when a run starts: a task has no way to set
+a note.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+from reclustering.core.errors import BadInputError
+from reclustering.core.run import resolve_as_of
+
+DAG_ID = "customer_reclustering"
+_START = "as of "
+
+
+@hookimpl
+def on_dag_run_running(dag_run: Any, msg: str) -> None:  # noqa: ARG001 (Airflow passes it by name)
+    """Put the day before whatever note somebody has written."""
+    note = dag_run.note or ""
+    if dag_run.dag_id != DAG_ID or note.startswith(_START):
+        return
+    # The run's first task says what is wrong with a day that is none.
+    with suppress(BadInputError):
+        as_of = resolve_as_of(
+            (dag_run.conf or {}).get("as_of"),
+            data_interval_end=dag_run.data_interval_end,
+            run_after=dag_run.run_after,
+            now=datetime.now(UTC),
+            timezone=dag_run.dag.timezone,
+        )
+        dag_run.note = f"{_START}{as_of}. {note}" if note else f"{_START}{as_of}"
