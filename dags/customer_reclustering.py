@@ -71,6 +71,7 @@ from reclustering.orchestration import (
     today,
     why_held,
 )
+from reclustering.orchestration.priority import NightsBeforeBackfills
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects, require_source
 
@@ -166,7 +167,7 @@ lock."""
     start_date=timezone.datetime(2026, 1, 1),
     catchup=False,
     params=PARAMS,
-    default_args=DEFAULT_ARGS,
+    default_args=DEFAULT_ARGS | {"weight_rule": NightsBeforeBackfills()},
     on_failure_callback=alert_on_failure,
     on_success_callback=alert_when_held,
     doc_md=__doc__,

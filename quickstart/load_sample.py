@@ -77,8 +77,7 @@ def _load_tables(warehouse: Warehouse, tables: dict[str, pa.Table]) -> None:
                 "as they are; drop them, or choose an empty database."
             )
         for name in tables:
-            folder = "schema" if name == "email_suppressions" else "sample"
-            session.execute(f"{folder}/{name}")
+            session.execute(sample_store.statement(name))
     for name, rows in tables.items():
         _load(warehouse, name, rows)
 

@@ -97,6 +97,12 @@ def tables() -> dict[str, pa.Table]:
     }
 
 
+def statement(table: str) -> str:
+    """Give the statement that creates a table of the sample store; opt-outs are the pipeline's own."""
+    own = table == "email_suppressions"
+    return "schema/0004_email_suppressions" if own else f"sample/{table}"
+
+
 def _never_returned(rng: np.random.Generator, cluster: TutorialCluster) -> _Counts:
     none = np.zeros(cluster.size, dtype=np.int64)
     orders = 1 + rng.poisson(0.9, cluster.size)

@@ -18,7 +18,6 @@ def create_warehouse(path: Path) -> None:
     with duckdb.connect(str(scratch)) as connection:
         connection.execute("CREATE SCHEMA dbo")
         for name, rows in sample_store.tables().items():
-            folder = "schema" if name == "email_suppressions" else "sample"
-            connection.execute(for_duckdb(f"{folder}/{name}"))
+            connection.execute(for_duckdb(sample_store.statement(name)))
             connection.from_arrow(rows).insert_into(f"dbo.{name}")
     scratch.replace(path)

@@ -34,6 +34,7 @@ OWN = (
     "clustering_runs",
     "email_suppressions",
     "target_list_deliveries",
+    "reclustering_migrations",
 )
 SOURCE = ("store_sales", "store_returns", "customer", "date_dim")
 

@@ -2,6 +2,7 @@
 
     python -m reclustering ledger doubt
     python -m reclustering take-back 2024-01-01
+    python -m reclustering migrate
 
 It works on the warehouse that the Airflow connection `warehouse` names.
 """
@@ -14,10 +15,12 @@ import sys
 from collections.abc import Sequence
 
 from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Warehouse
 from reclustering.delivery.ledger_command import add_ledger_command
 from reclustering.orchestration import artifacts
 from reclustering.taking_back import add_take_back_command
 from reclustering.warehouse import connect
+from reclustering.warehouse.schema import create_own_objects
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_take_back_command(
         rooms.add_parser("take-back", help="remove a published day: labels, run, files"), artifacts
     )
+    migrate = rooms.add_parser("migrate", help="bring the pipeline's own tables up to date")
+    migrate.set_defaults(command=_migrate)
     options = parser.parse_args(arguments)
     try:
         print(options.command(connect(), options))  # noqa: T201
@@ -37,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     return 0
+
+
+def _migrate(warehouse: Warehouse, _: argparse.Namespace) -> str:
+    run = create_own_objects(warehouse)
+    return "\n".join(f"Ran {name}." for name in run) or "The tables are up to date."
 
 
 if __name__ == "__main__":

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from reclustering.__main__ import main
 from reclustering.core.errors import BadInputError, TerminalError
-from reclustering.warehouse.schema import create_own_objects, require_source
+from reclustering.core.statements import SQL_FOLDER
+from reclustering.warehouse.schema import (
+    MIGRATIONS,
+    Migration,
+    create_own_objects,
+    require_source,
+)
 from tests.labels.worker import Worker, create
 from tests.stores import OWN, Store, publish, write_labels_file
 
@@ -38,18 +45,75 @@ def test_creates_what_is_missing(store: Store) -> None:
     assert "customer_clusters_staging" in objects(store)
 
 
-def test_an_older_table_gets_its_new_columns_and_keeps_its_rows(
-    store: Store, tmp_path: Path
+def versions(store: Store) -> list[int]:
+    return [
+        v for (v,) in store.run("SELECT version FROM dbo.reclustering_migrations ORDER BY version")
+    ]
+
+
+def columns(store: Store) -> set[tuple[str, str]]:
+    rows = store.run("SELECT table_name, column_name FROM information_schema.columns")
+    return {(table.lower(), column) for table, column in rows}
+
+
+def test_every_statement_of_the_folder_is_a_migration_in_its_order() -> None:
+    files = sorted(path.stem for path in (SQL_FOLDER / "schema").glob("[0-9]*.sql"))
+    assert [one.name for one in MIGRATIONS] == files
+    assert [one.version for one in MIGRATIONS] == [*range(1, len(files) + 1)]
+
+
+@pytest.mark.parametrize("released", range(6, len(MIGRATIONS)))
+def test_the_tables_of_every_version_come_up_to_date_and_keep_their_rows(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, released: int
 ) -> None:
-    create_own_objects(store.hook())
-    publish(store.hook(), write_labels_file(tmp_path / "labels.parquet", 3), date(2024, 1, 1))
-    for column in ("k_groups", "k_clear", "outliers", "baseline"):
-        store.run(f"ALTER TABLE dbo.clustering_runs DROP COLUMN {column}")
-    create_own_objects(store.hook())
-    [row] = store.run("SELECT k, k_groups, k_clear, outliers, baseline FROM dbo.clustering_runs")
-    assert tuple(row) == (4, None, None, None, None)
-    publish(store.hook(), tmp_path / "labels.parquet", date(2024, 1, 2))
+    """The first version had six statements."""
+    with monkeypatch.context() as older:
+        older.setattr("reclustering.warehouse.schema.MIGRATIONS", MIGRATIONS[:released])
+        create_own_objects(store.hook())
+    assert versions(store) == [*range(1, released + 1)]
+    row = (date(2024, 1, 1), "run", 4, "clear", "", "none", 111, 1.0, 3, "[]", "{}", "a" * 64)
+    named = "as_of, run_id, k, k_method, k_reason, scaling, seed, inertia, customers, centroids, "
+    values = ", ".join(repr(str(v)) if isinstance(v, (str, date)) else str(v) for v in row)
+    store.run(
+        f"INSERT INTO dbo.clustering_runs ({named}continuity, features_sha256, published_at)"
+        f" VALUES ({values}, '2024-01-01')"
+    )
+    assert create_own_objects(store.hook()) == [one.name for one in MIGRATIONS[released:]]
+    assert create_own_objects(store.hook()) == []
+    assert versions(store) == [one.version for one in MIGRATIONS]
+    [kept] = store.run("SELECT k, k_groups, k_clear, outliers, baseline FROM dbo.clustering_runs")
+    assert tuple(kept) == (4, None, None, None, None)
+    publish(store.hook(), write_labels_file(tmp_path / "labels.parquet", 3), date(2024, 1, 2))
     assert store.count("clustering_runs") == 2
+
+
+def test_tables_that_are_older_than_the_migrations_are_taken_as_they_are(store: Store) -> None:
+    create_own_objects(store.hook())
+    before = columns(store)
+    store.insert("email_suppressions", [("a@example.com", None, "asked", date(2024, 1, 1))])
+    store.run("DROP TABLE dbo.reclustering_migrations")
+    assert create_own_objects(store.hook()) == []
+    assert versions(store) == [one.version for one in MIGRATIONS]
+    assert columns(store) == before
+    assert store.count("email_suppressions") == 1
+
+
+def test_tables_of_a_later_version_are_refused(store: Store) -> None:
+    create_own_objects(store.hook())
+    store.run(
+        "INSERT INTO dbo.reclustering_migrations (version, name, applied_at)"
+        " VALUES (999, 'later', '2030-01-01')"
+    )
+    with pytest.raises(TerminalError, match="has version 999; this pipeline knows those up to 11"):
+        create_own_objects(store.hook())
+
+
+def test_the_command_says_what_it_ran(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    store.hook()
+    assert main(["migrate"]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"Ran {one.name}." for one in MIGRATIONS]
+    assert main(["migrate"]) == 0
+    assert capsys.readouterr().out == "The tables are up to date.\n"
 
 
 def test_several_may_create_at_once(store: Store) -> None:
@@ -75,8 +139,11 @@ def test_what_another_run_created_meanwhile_is_kept(
 
 def test_a_failed_creation_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "reclustering.warehouse.schema.OWN_OBJECTS",
-        {"clustering_runs": "BASE TABLE", "nowhere": "BASE TABLE"},
+        "reclustering.warehouse.schema.MIGRATIONS",
+        (
+            Migration("0003_clustering_runs", "clustering_runs"),
+            Migration("0004_nowhere", "nowhere"),
+        ),
     )
     with pytest.raises(FileNotFoundError, match="nowhere"):
         create_own_objects(store.hook())

@@ -82,7 +82,7 @@ def test_a_value_without_a_place_is_refused(text: object) -> None:
 
 
 def test_types_keep_their_width_on_duckdb() -> None:
-    sql = for_duckdb("schema/customer_clusters")
+    sql = for_duckdb("schema/0001_customer_clusters")
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA dbo")
         connection.execute(sql)

@@ -8,6 +8,7 @@ FROM (
     VALUES
     ('SELECT', 'email_suppressions', NULL),
     ('SELECT', 'py_customer_clusters', NULL),
+    ('SELECT', 'reclustering_migrations', NULL),
     ('SELECT', 'customer_clusters', NULL),
     ('INSERT', 'customer_clusters', NULL),
     ('DELETE', 'customer_clusters', NULL),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from reclustering.core.errors import BadInputError, TerminalError
 from reclustering.core.protocols import Session, Warehouse
@@ -33,24 +35,52 @@ SOURCE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 """The columns that the statements read, by table."""
 
-OWN_OBJECTS: Mapping[str, str] = {
-    "customer_clusters": "BASE TABLE",
-    "customer_clusters_staging": "BASE TABLE",
-    "clustering_runs": "BASE TABLE",
-    "email_suppressions": "BASE TABLE",
-    "target_list_deliveries": "BASE TABLE",
-    "py_customer_clusters": "VIEW",
-}
-"""What `include/sql/schema` creates, in the order of creation, and the type of each."""
 
-ADDED_COLUMNS: Mapping[str, tuple[str, str]] = {
-    "clustering_runs_k_groups": ("clustering_runs", "k_groups"),
-    "clustering_runs_k_clear": ("clustering_runs", "k_clear"),
-    "clustering_runs_outliers": ("clustering_runs", "outliers"),
-    "clustering_runs_baseline": ("clustering_runs", "baseline"),
-    "target_list_deliveries_taken_back_at": ("target_list_deliveries", "taken_back_at"),
-}
-"""Statements that bring an older table up to date, each with the table and the column it adds."""
+@dataclass(frozen=True)
+class Migration:
+    """A statement that brings the pipeline's own tables one step forward.
+
+    Attributes
+    ----------
+    name : str
+        The file under `include/sql/schema`, which starts with the number of the step.
+    makes : str
+        The table, view or column that is there afterwards: `table`, or `table.column`.
+    """
+
+    name: str
+    makes: str
+
+    @property
+    def version(self) -> int:
+        """The number of the step."""
+        return int(self.name[:4])
+
+
+MIGRATIONS = (
+    Migration("0001_customer_clusters", "customer_clusters"),
+    Migration("0002_customer_clusters_staging", "customer_clusters_staging"),
+    Migration("0003_clustering_runs", "clustering_runs"),
+    Migration("0004_email_suppressions", "email_suppressions"),
+    Migration("0005_target_list_deliveries", "target_list_deliveries"),
+    Migration("0006_py_customer_clusters", "py_customer_clusters"),
+    Migration("0007_clustering_runs_k_groups", "clustering_runs.k_groups"),
+    Migration("0008_clustering_runs_k_clear", "clustering_runs.k_clear"),
+    Migration("0009_clustering_runs_outliers", "clustering_runs.outliers"),
+    Migration("0010_clustering_runs_baseline", "clustering_runs.baseline"),
+    Migration("0011_target_list_deliveries_taken_back_at", "target_list_deliveries.taken_back_at"),
+)
+"""All of them, in their order. One that has been released is never changed: another one follows."""
+
+VERSIONS = "reclustering_migrations"
+"""The table that says which of them have been run."""
+
+OWN_OBJECTS: Mapping[str, str] = {
+    one.makes: "VIEW" if one.makes == "py_customer_clusters" else "BASE TABLE"
+    for one in MIGRATIONS
+    if "." not in one.makes
+} | {VERSIONS: "BASE TABLE"}
+"""The pipeline's own tables and view, and the type of each."""
 
 
 def require_source(warehouse: Warehouse) -> None:
@@ -77,27 +107,69 @@ def require_source(warehouse: Warehouse) -> None:
         )
 
 
-def create_own_objects(warehouse: Warehouse) -> None:
-    """Create the pipeline's own tables, columns and view where they are missing; touch nothing else.
+def create_own_objects(warehouse: Warehouse) -> list[str]:
+    """Bring the pipeline's own tables and view up to date; touch nothing else.
+
+    A table that is there before its migration is written down (the tables are older than the migrations, and
+    the sample store brings one) is left as it is.
+
+    Returns
+    -------
+    list of str
+        The migrations that were run.
 
     Raises
     ------
     TerminalError
         When one of the names is taken by an object of another type, such as the table
-        `py_customer_clusters` that the tutorial's script leaves behind.
+        `py_customer_clusters` that the tutorial's script leaves behind; when the tables are those of a
+        later version of the pipeline; or when the login may not create them.
     """
     with warehouse.read() as session:
-        missing = _missing_objects(session) or _missing_columns(session)
-    if missing:
-        with warehouse.transaction(lock="schema") as session:
-            # Looked up again: another run may have created them while this one waited.
-            for name in _missing_objects(session):
-                session.execute(f"schema/{name}")
-            for name in _missing_columns(session):
-                session.execute(f"schema/{name}")
+        current = not _pending(session)
+    if current:
+        return []
+    run = []
+    with warehouse.transaction(lock="schema") as session:
+        if VERSIONS not in _objects(session):
+            session.execute("schema/migrations")
+        # Looked up again: another run may have been at it while this one waited.
+        for one in _pending(session):
+            if one.makes not in _made(session):
+                session.execute(f"schema/{one.name}")
+                run.append(one.name)
+            if one.version not in _applied(session):
+                session.execute(
+                    "schema/insert_migration",
+                    {"version": one.version, "name": one.name, "now": _now()},
+                )
+    return run
 
 
-def _missing_objects(session: Session) -> list[str]:
+def _pending(session: Session) -> list[Migration]:
+    """Give the migrations that are not written down, or whose object somebody has dropped."""
+    applied, made = _applied(session), _made(session)
+    known = {one.version for one in MIGRATIONS}
+    if later := sorted(applied - known):
+        raise TerminalError(
+            f"dbo.{VERSIONS} has version {later[-1]}; this pipeline knows those up to {max(known)}. A later one "
+            "has run here: deploy that. There is no way back but the backup."
+        )
+    return [one for one in MIGRATIONS if one.version not in applied or one.makes not in made]
+
+
+def _applied(session: Session) -> set[int]:
+    if VERSIONS not in _objects(session):
+        return set()
+    return {int(row["version"]) for row in session.query("schema/applied_migrations")}
+
+
+def _made(session: Session) -> set[str]:
+    columns = {f"{table}.{column}" for table, column in _columns(session)}
+    return columns | _objects(session).keys()
+
+
+def _objects(session: Session) -> dict[str, str]:
     existing = {
         row["table_name"].lower(): row["table_type"] for row in session.query("warehouse/objects")
     }
@@ -107,12 +179,11 @@ def _missing_objects(session: Session) -> list[str]:
                 f"dbo.{name} exists as {existing[name]}; expected {expected}. It is left as it is: "
                 f"keep it under another name (EXEC sp_rename 'dbo.{name}', '{name}_old') and rerun."
             )
-    return [name for name in OWN_OBJECTS if name not in existing]
+    return existing
 
 
-def _missing_columns(session: Session) -> list[str]:
-    found = _columns(session)
-    return [name for name, column in ADDED_COLUMNS.items() if column not in found]
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def _columns(session: Session) -> set[tuple[str, str]]:

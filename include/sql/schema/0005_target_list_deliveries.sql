@@ -4,8 +4,8 @@ Purpose     The send ledger: what was mailed to whom, so that no list is mailed 
             talked to, and sent once it has accepted the mail. A row that stays sending is in doubt.
 Grain       One row per list (as_of, label, list_sha256) and recipient. attempts counts the tries and
             tells one from another; customers is the length of the list; detail is the mail
-            server's answer, or says why a mail is not sent; taken_back_at is when the day was taken back;
-            times are UTC.
+            server's answer, or says why a mail is not sent; changed_at is UTC. A later migration adds
+            taken_back_at.
 */
 CREATE TABLE dbo.target_list_deliveries (
     as_of date NOT NULL,
@@ -19,7 +19,6 @@ CREATE TABLE dbo.target_list_deliveries (
     run_id nvarchar(250) NOT NULL,
     detail nvarchar(1000) NOT NULL,
     changed_at datetime2(0) NOT NULL,
-    taken_back_at datetime2(0) NULL,
     CONSTRAINT pk_target_list_deliveries PRIMARY KEY (as_of, label, list_sha256, recipient),
     CONSTRAINT ck_target_list_deliveries CHECK (state IN ('pending', 'sending', 'sent'))
 )

@@ -1,0 +1,4 @@
+/*
+Purpose     What the guards of the next run compare with, as JSON.
+*/
+ALTER TABLE dbo.clustering_runs ADD baseline nvarchar(MAX) NULL

@@ -1,4 +1,0 @@
-/*
-Purpose     Bring a dbo.clustering_runs that is older than this column up to date.
-*/
-ALTER TABLE dbo.clustering_runs ADD k_clear tinyint NULL
