@@ -14,8 +14,8 @@ USER airflow
 # needs none of it.
 COPY requirements.txt requirements-buckets.txt constraints.txt /opt/airflow/
 RUN pip install --no-cache-dir \
-        -r requirements.txt -r requirements-buckets.txt -c constraints.txt \
-        psycopg2-binary==2.9.13 asyncpg==0.32.0 \
+        -r requirements.txt -r requirements-buckets.txt \
+        psycopg2-binary asyncpg -c constraints.txt \
     && pip check \
     # A new volume takes its owner from the folder that it covers.
     && mkdir --parents /opt/airflow/artifacts

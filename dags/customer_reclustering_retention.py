@@ -1,17 +1,20 @@
-"""Forget addresses and old labels.
+"""Forget addresses, old files of customers, and old labels.
 
 Every day this deletes
 
 - the target lists (`target_list.csv`, `target_list.xlsx`) that are older than the Variable
-  `target_list_retention_days` (30): only files in the artifacts' own layout that have a list's name and
-  start as a list does;
+  `target_list_retention_days` (30);
+- the Parquet files with a row for each customer, by key (`features`, `purchases`, `labels`, `target_list`),
+  that are older than `customer_files_retention_days` (90), except those of the newest day;
 - the labels in `dbo.customer_clusters` of days more than `label_history_days` (730) ago, except the
-  newest published set. What each run was (`dbo.clustering_runs`) and what was mailed
+  newest published set, day by day. What each run was (`dbo.clustering_runs`) and what was mailed
   (`dbo.target_list_deliveries`) stays.
 
-Who was on a list stays known by key, in `target_list.parquet`, so that the next list can be compared
-with it. The log says how many files and rows went; a file that has the name of a list and not its
-content is named there and left alone.
+Only files in the artifacts' own layout go that have such a name and start as such a file does; a file that
+has the name and not the content is named in the log and left alone. A run whose files are gone can only be
+run again from its first task on.
+
+To erase one customer: `python -m reclustering erase <key>`.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from typing import Any
 
 from airflow.sdk import dag, timezone
 
+from reclustering import retention
 from reclustering.labels.history import prune_labels as prune
 from reclustering.orchestration import (
     DEFAULT_ARGS,
@@ -29,7 +33,6 @@ from reclustering.orchestration import (
     step,
     whole_number,
 )
-from reclustering.target_list import retention
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects
 
@@ -48,13 +51,21 @@ A_CENTURY = 36_500
     tags=["clustering", "marketing"],
 )
 def customer_reclustering_retention() -> None:
-    """Wire the two tasks; neither waits for the other."""
+    """Wire the tasks; none waits for another."""
 
     @step(timedelta(hours=1))
     def delete_address_files() -> dict[str, Any]:
         return retention.delete_address_files(
             artifacts(),
             days=whole_number("target_list_retention_days", default=30, most=A_CENTURY),
+            now=datetime.now(UTC),
+        )
+
+    @step(timedelta(hours=1))
+    def delete_customer_files() -> dict[str, Any]:
+        return retention.delete_customer_files(
+            artifacts(),
+            days=whole_number("customer_files_retention_days", default=90, most=A_CENTURY),
             now=datetime.now(UTC),
         )
 
@@ -70,6 +81,7 @@ def customer_reclustering_retention() -> None:
         )
 
     delete_address_files()
+    delete_customer_files()
     prune_labels()
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import psutil
 from rich.console import Console
 
+from quickstart.database import postgresql
 from quickstart.environment import (
     PROJECT,
     VAR,
@@ -54,7 +55,11 @@ def main() -> int:
             mail_port = free_port()
             settings, paused = defaults(VAR, mail_port), user_has_set_a_connection()
             os.environ.update(environment | settings | web_environment(VAR, port))
-            with mail_sink(VAR / "outbox", mail_port):
+            with (
+                postgresql(VAR / "airflow" / "postgresql") as url,
+                mail_sink(VAR / "outbox", mail_port),
+            ):
+                os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = url
                 _serve(console, embedded="AIRFLOW_CONN_WAREHOUSE" in settings, paused=paused)
     except KeyboardInterrupt:
         return 0

@@ -2,6 +2,7 @@
 
     python -m reclustering ledger doubt
     python -m reclustering take-back 2024-01-01
+    python -m reclustering erase 4711
     python -m reclustering migrate
 
 It works on the warehouse that the Airflow connection `warehouse` names.
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Warehouse
 from reclustering.delivery.ledger_command import add_ledger_command
+from reclustering.erasure import add_erase_command
 from reclustering.orchestration import artifacts
 from reclustering.taking_back import add_take_back_command
 from reclustering.warehouse import connect
@@ -32,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add_take_back_command(
         rooms.add_parser("take-back", help="remove a published day: labels, run, files"), artifacts
+    )
+    add_erase_command(
+        rooms.add_parser("erase", help="erase one customer from labels and files"), artifacts
     )
     migrate = rooms.add_parser("migrate", help="bring the pipeline's own tables up to date")
     migrate.set_defaults(command=_migrate)

@@ -15,8 +15,8 @@ from airflow.sdk import ObjectStoragePath
 
 from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json, remove_folder
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.retention import delete_address_files
 from reclustering.target_list.list_file import CSV_HEADER
-from reclustering.target_list.retention import delete_address_files
 from tests.buckets import ARTIFACTS, BUCKET
 
 LARGE = 120_000_000

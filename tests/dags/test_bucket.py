@@ -11,8 +11,8 @@ from rich.console import Console
 
 from quickstart.report import print_report
 from reclustering.core.artifacts import read_json
+from reclustering.retention import delete_address_files
 from reclustering.taking_back import take_back
-from reclustering.target_list.retention import delete_address_files
 from reclustering.warehouse import connect
 from tests.buckets import ARTIFACTS, BUCKET
 from tests.dags.conftest import run

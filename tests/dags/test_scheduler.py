@@ -2,134 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import time
 import urllib.error
-import urllib.request
-from email import message_from_bytes, policy
 
-import duckdb
 import pytest
 
-from quickstart.environment import CONNECTIONS, PROJECT, airflow_environment, defaults
-from quickstart.mail_sink import free_port, mail_sink
-from quickstart.make_ui import USER, airflow_standalone, make_password, web_environment
+from quickstart.environment import PROJECT
+from tests.airflow_server import DAG, serve
 
-DAG = "/api/v2/dags/customer_reclustering"
 pytestmark = pytest.mark.timeout(600)
-
-
-class Airflow:
-    """Airflow's REST API, and what the runs leave outside it."""
-
-    def __init__(self, address, password, var):
-        self.address = address
-        self.var = var
-        self.token = None
-        self.token = self.call("/auth/token", {"username": USER, "password": password})[
-            "access_token"
-        ]
-
-    def call(self, path, body=None):
-        request = urllib.request.Request(
-            self.address + path,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
-        )
-        for attempts_left in (2, 1, 0):
-            try:
-                with urllib.request.urlopen(request, timeout=120) as answer:
-                    return json.load(answer)
-            except urllib.error.HTTPError as error:
-                # The scheduler has a run of its own under way, and SQLite one writer at a time.
-                if error.code < 500 or not attempts_left:
-                    raise
-                time.sleep(2)
-        raise AssertionError
-
-    def trigger(self, dag=DAG, **params):
-        return self.call(f"{dag}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"]
-
-    def finished(self, run_id, dag=DAG):
-        return self._until(
-            lambda: self.call(f"{dag}/dagRuns/{run_id}"),
-            lambda run: run["state"] in {"success", "failed"},
-        )
-
-    def alert(self, run_id):
-        """Wait for the one alert about a run."""
-        alerts = self._until(lambda: self.sent(f": {run_id}"), lambda found: found)
-        time.sleep(2)
-        assert len(self.sent(f": {run_id}")) == 1
-        return alerts[0]
-
-    def finished_backfill(self, backfill_id):
-        return self._until(
-            lambda: self.call(f"/api/v2/backfills/{backfill_id}"), lambda one: one["completed_at"]
-        )
-
-    def _until(self, read, done):
-        deadline = time.monotonic() + 240
-        while not done(state := read()):
-            assert time.monotonic() < deadline, state
-            time.sleep(1)
-        return state
-
-    def mails(self, as_of):
-        # By their day, for the scheduler may start a run of its own: today's.
-        return [mail for mail in self.sent(as_of) if mail["To"] == "marketing@example.com"]
-
-    def sent(self, subject):
-        mails = [
-            message_from_bytes(path.read_bytes(), policy=policy.default)
-            for path in (self.var / "outbox").glob("*.eml")
-        ]
-        return [mail for mail in mails if subject in mail["Subject"]]
-
-    def published(self):
-        with duckdb.connect(str(self.var / "warehouse.duckdb"), read_only=True) as connection:
-            return dict(
-                connection.execute(
-                    "SELECT as_of::VARCHAR, count(*) FROM dbo.customer_clusters GROUP BY 1"
-                ).fetchall()
-            )
 
 
 @pytest.fixture(scope="module")
 def airflow(sample_store, tmp_path_factory):
+    settings = {
+        "AIRFLOW_VAR_ALERT_RECIPIENTS": "pager@example.com",
+        # After which a task that is not heard of is taken for dead; five minutes by default.
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+    }
+    failing = PROJECT / "tests" / "dags" / "failing_dags.py"
     var = tmp_path_factory.mktemp("airflow")
-    shutil.copyfile(sample_store, var / "warehouse.duckdb")
-    mail_port, port = free_port(), free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in (*CONNECTIONS, "AIRFLOW_VAR_RECLUSTERING_ARTIFACTS"):
-            patch.delenv(name, raising=False)
-        dags = var / "dags"
-        shutil.copytree(PROJECT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
-        shutil.copy(PROJECT / "tests" / "dags" / "failing_dags.py", dags)
-        environment = (
-            airflow_environment(var)
-            | defaults(var, mail_port)
-            | {
-                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
-                "AIRFLOW_VAR_ALERT_RECIPIENTS": "pager@example.com",
-                # After which a task that is not heard of is taken for dead; five minutes by default.
-                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-                "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-            }
-        )
-        for name, value in (environment | web_environment(var, port)).items():
-            patch.setenv(name, value)
-        password = make_password(var)
-        address = os.environ["AIRFLOW__API__BASE_URL"]
-        with (
-            mail_sink(var / "outbox", mail_port),
-            airflow_standalone(address, var / "airflow.log"),
-        ):
-            airflow = Airflow(address, password, var)
-            airflow._until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 6)
-            yield airflow
+    with serve(var, sample_store, settings, failing) as airflow:
+        airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 6)
+        yield airflow
 
 
 @pytest.fixture(scope="module")

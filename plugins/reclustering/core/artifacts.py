@@ -45,6 +45,9 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
                 target.fs.put_file(str(scratch), target.path)
         return
     local.parent.mkdir(parents=True, exist_ok=True)
+    for left in local.parent.glob(f".*.{target.name}"):
+        # By an attempt that was killed; no other one writes a file of this run.
+        left.unlink(missing_ok=True)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=f".{target.name}", dir=local.parent)
     os.close(descriptor)
     scratch = Path(name)

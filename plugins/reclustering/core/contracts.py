@@ -49,6 +49,9 @@ TARGET_LIST = "target_list.csv"
 TARGET_LIST_SPREADSHEET = "target_list.xlsx"
 """Name of the list for people. There is no third file with names and addresses."""
 
+KEYED_FILES = ("features.parquet", "purchases.parquet", "labels.parquet", "target_list.parquet")
+"""The files with a row for each customer, by key."""
+
 SPREADSHEET_ROWS = 1_048_575
 """Customers that a spreadsheet can hold: Excel's rows, but for the header."""
 

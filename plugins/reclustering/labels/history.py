@@ -90,14 +90,40 @@ def fetch_labels(warehouse: Warehouse, as_of: date, out: Path) -> Path:
 
 
 def prune_labels(warehouse: Warehouse, *, days: int, today: date) -> dict[str, Any]:
-    """Delete labels of days more than `days` days ago; the newest published set stays.
+    """Delete labels of days more than `days` days ago, day by day; the newest published set stays.
 
     The description of every run in `dbo.clustering_runs` stays, and so does the send ledger.
+
+    Returns
+    -------
+    dict
+        `before`, the first day that is kept (ISO), and how many `days` and rows were `deleted`.
     """
     before = today - timedelta(days=days)
+    old = [day for day in _published_days(warehouse)[:-1] if day < before]
+    deleted = sum(_delete(warehouse, day, "labels/delete_day", {}) for day in old)
+    return {"before": before.isoformat(), "days": len(old), "deleted": deleted}
+
+
+def erase_labels(warehouse: Warehouse, customer: int) -> int:
+    """Delete one customer's labels of every day, day by day; give how many there were."""
     with warehouse.transaction(lock="retention") as session:
-        deleted = session.execute("labels/delete_old_labels", {"before": before})
-    return {"before": before.isoformat(), "deleted": deleted}
+        session.execute("labels/delete_staged_customer", {"customer": customer})
+    return sum(
+        _delete(warehouse, day, "labels/delete_customer", {"customer": customer})
+        for day in _published_days(warehouse)
+    )
+
+
+def _published_days(warehouse: Warehouse) -> list[date]:
+    with warehouse.read() as session:
+        return [row["as_of"] for row in session.query("labels/published_days")]
+
+
+def _delete(warehouse: Warehouse, day: date, statement: str, values: dict[str, Any]) -> int:
+    # The lock of whoever publishes this day.
+    with warehouse.transaction(lock=f"customer_clusters/{day}") as session:
+        return session.execute(statement, {"as_of": day} | values)
 
 
 def _row(warehouse: Warehouse, statement: str, as_of: date) -> dict[str, Any] | None:

