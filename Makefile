@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench methods guards mutants ledger env sample-mssql constraints clean
+.PHONY: help run ui test lint format bench methods guards chaos mutants ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -41,6 +41,9 @@ methods: $(VENV)/installed ## Compare methods that say how many groups there are
 
 guards: $(VENV)/installed ## Run healthy and corrupted nights and see which the guards stop
 	@$(PYTHON) -m benchmarks.guards
+
+chaos: $(VENV)/installed ## Kill tasks at random moments in a real Airflow, and see what is left (ARGS='--kills 100')
+	@$(PYTHON) -m benchmarks.chaos $(ARGS)
 
 mutants: $(VENV)/installed ## Make 200 small mistakes and see which the tests notice (ARGS='--seed 1')
 	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements-mutants.txt -c constraints.txt

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
+from typing import Any, TypeVar
 
 import duckdb
 import pytest
@@ -21,25 +25,31 @@ from quickstart.environment import CONNECTIONS, PROJECT, airflow_environment, de
 from quickstart.mail_sink import free_port, mail_sink
 from quickstart.make_ui import USER, airflow_standalone, make_password, web_environment
 
-DAG = "/api/v2/dags/customer_reclustering"
+T = TypeVar("T")
+
+DAG_ID = "customer_reclustering"
+DAG = f"/api/v2/dags/{DAG_ID}"
 
 
 class Airflow:
     """Airflow's REST API, and what the runs leave outside it."""
 
-    def __init__(self, address, password, var):
+    def __init__(self, address: str, password: str, var: Path) -> None:
         self.address = address
         self.var = var
-        self.token = None
-        self.token = self.call("/auth/token", {"username": USER, "password": password})[
-            "access_token"
-        ]
+        self._token: str | None = None
+        login = {"username": USER, "password": password}
+        self._token = self.call("/auth/token", login)["access_token"]
 
-    def call(self, path, body=None):
+    def call(
+        self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None
+    ) -> Any:
+        """Ask the API."""
         request = urllib.request.Request(
             self.address + path,
+            method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"},
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
         )
         for attempts_left in (2, 1, 0):
             try:
@@ -52,62 +62,101 @@ class Airflow:
                 time.sleep(2)
         raise AssertionError
 
-    def trigger(self, dag=DAG, **params):
-        return self.call(f"{dag}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"]
+    def trigger(self, dag: str = DAG, **params: Any) -> str:
+        """Start a run; give its id."""
+        body = {"logical_date": None, "conf": params}
+        return str(self.call(f"{dag}/dagRuns", body)["dag_run_id"])
 
-    def finished(self, run_id, dag=DAG):
+    def finished(self, run_id: str, dag: str = DAG) -> Any:
+        """Wait for the end of a run."""
         return self.until(
             lambda: self.call(f"{dag}/dagRuns/{run_id}"),
             lambda run: run["state"] in {"success", "failed"},
         )
 
-    def alert(self, run_id):
+    def alert(self, run_id: str) -> EmailMessage:
         """Wait for the one alert about a run."""
         alerts = self.until(lambda: self.sent(f": {run_id}"), lambda found: found)
         time.sleep(2)
         assert len(self.sent(f": {run_id}")) == 1
         return alerts[0]
 
-    def finished_backfill(self, backfill_id):
-        return self.until(
+    def finished_backfill(self, backfill_id: int) -> None:
+        """Wait for the end of a backfill."""
+        self.until(
             lambda: self.call(f"/api/v2/backfills/{backfill_id}"), lambda one: one["completed_at"]
         )
 
-    def until(self, read, done):
+    def until(self, read: Callable[[], T], done: Callable[[T], Any], *, every: float = 1) -> T:
+        """Read until it is as it should be."""
         deadline = time.monotonic() + 240
         while not done(state := read()):
             assert time.monotonic() < deadline, state
-            time.sleep(1)
+            time.sleep(every)
         return state
 
-    def mails(self, as_of):
+    def mails(self, as_of: str) -> list[EmailMessage]:
+        """Give the mails to marketing about a day."""
         # By their day, for the scheduler may start a run of its own: today's.
         return [mail for mail in self.sent(as_of) if mail["To"] == "marketing@example.com"]
 
-    def sent(self, subject):
+    def sent(self, subject: str) -> list[EmailMessage]:
+        """Give the mails with something in their subject."""
         mails = [
             message_from_bytes(path.read_bytes(), policy=policy.default)
             for path in (self.var / "outbox").glob("*.eml")
         ]
         return [mail for mail in mails if subject in mail["Subject"]]
 
-    def published(self):
-        with duckdb.connect(str(self.var / "warehouse.duckdb"), read_only=True) as connection:
-            return dict(
-                connection.execute(
-                    "SELECT as_of::VARCHAR, count(*) FROM dbo.customer_clusters GROUP BY 1"
-                ).fetchall()
-            )
+    def command(self, *arguments: str) -> None:
+        """Run a command of Airflow's own."""
+        subprocess.run(
+            [sys.executable, "-m", "airflow", *arguments], check=True, capture_output=True
+        )
+
+    def published(self) -> dict[str, int]:
+        """Give how many customers have a label, by as_of."""
+        return self._by_day("count(*)")
+
+    def label_sums(self) -> dict[str, str]:
+        """Give a number that stands for all rows, by as_of."""
+        return self._by_day(
+            "sum(hash(customer, orderRatio, itemsRatio, monetaryRatio, frequency, cluster))::VARCHAR"
+        )
+
+    def in_doubt(self, as_of: str) -> bool:
+        """Tell whether the ledger does not know what became of the mail about a day."""
+        return "sending" in self._by_day("max(state)", "target_list_deliveries").get(as_of, "")
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the scheduler start runs of a DAG."""
+        self.call(f"/api/v2/dags/{dag_id}", {"is_paused": False}, method="PATCH")
+
+    def _by_day(self, what: str, table: str = "customer_clusters") -> dict[str, Any]:
+        statement = f"SELECT as_of::VARCHAR, {what} FROM dbo.{table} GROUP BY 1"
+
+        def read() -> dict[str, Any] | None:
+            # A task may have the file for itself for a moment.
+            with (
+                suppress(duckdb.IOException),
+                duckdb.connect(str(self.var / "warehouse.duckdb"), read_only=True) as connection,
+            ):
+                return dict(connection.execute(statement).fetchall())
+            return None
+
+        return self.until(read, lambda rows: rows is not None) or {}
 
 
 @contextmanager
-def serve(
-    var: Path, store: Path, settings: Mapping[str, str], *more_dags: Path
-) -> Iterator[Airflow]:
-    """Run Airflow while the block runs, on a copy of a store, with more DAG files than the project's."""
+def serve(var: Path, store: Path, settings: dict[str, str], *more_dags: Path) -> Iterator[Airflow]:
+    """Run Airflow while the block runs, on a copy of a store, with more DAG files than the project's.
+
+    What is in the folder `dags` of `var` already counts instead of the project's.
+    """
     shutil.copyfile(store, var / "warehouse.duckdb")
     dags = var / "dags"
-    shutil.copytree(PROJECT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
+    if not dags.exists():
+        shutil.copytree(PROJECT / "dags", dags, ignore=shutil.ignore_patterns("__pycache__"))
     for file in more_dags:
         shutil.copy(file, dags)
     mail_port, port = free_port(), free_port()

@@ -32,15 +32,10 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def sample_store() -> Path:
     """The sample store up to yesterday, made once: not to be written to."""
-    from quickstart.sample_days import add_days, yesterday
-    from quickstart.warehouse_file import create_warehouse
-    from reclustering.warehouse import connect
+    from quickstart.warehouse_file import create_warehouse_until_yesterday
 
     path = VAR / "sample.duckdb"
-    create_warehouse(path)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW_CONN_WAREHOUSE", f"duckdb://{path}")
-        add_days(connect(), yesterday())
+    create_warehouse_until_yesterday(path)
     return path
 
 

@@ -125,7 +125,7 @@ def _is_listed(path: UPath, customer: int) -> bool:
 def _said(done: dict[str, int], customer: int) -> str:
     return (
         f"Erased customer {customer}: {done['labels']:,} published labels; {done['files']:,} files were "
-        f"written without the customer, and {done['lists']:,} files of lists deleted. What stays: the opt-out "
-        "in dbo.email_suppressions, mails that went out, backups, and the store's own tables. As long as those "
-        "have the customer's sales, the next run reads them again."
+        f"written without the customer, and {done['lists']:,} files of lists deleted. What stays: the "
+        "opt-out in dbo.email_suppressions, mails that went out, backups, and the store's own tables. As "
+        "long as those have the customer's sales, the next run reads them again."
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import urllib.error
+from datetime import date, timedelta
 
 import pytest
 
 from quickstart.environment import PROJECT
-from tests.airflow_server import DAG, serve
+from tests.airflow_server import DAG, DAG_ID, serve
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -15,6 +16,9 @@ pytestmark = pytest.mark.timeout(600)
 @pytest.fixture(scope="module")
 def airflow(sample_store, tmp_path_factory):
     settings = {
+        # Its nights begin on the day before in UTC, and two of them in a year are an hour off.
+        "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Copenhagen",
+        "RECLUSTERING_SCHEDULE": "30 0 * * *",
         "AIRFLOW_VAR_ALERT_RECIPIENTS": "pager@example.com",
         # After which a task that is not heard of is taken for dead; five minutes by default.
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
@@ -123,19 +127,102 @@ def test_every_task_can_be_cleared_and_run_again_alone(airflow, run_id):
     assert len(airflow.mails("2026-01-15")) == 1
 
 
-def test_a_backfill_publishes_each_day_at_once_and_mails_nobody(airflow, run_id):
-    backfill = {
-        "dag_id": "customer_reclustering",
-        "from_date": "2026-01-20T00:00:00Z",
-        "to_date": "2026-01-21T23:00:00Z",
-        "max_active_runs": 2,
-        "dag_run_conf": {},
-        "reprocess_behavior": "none",
-        "run_backwards": False,
+def test_a_manual_run_with_a_logical_date_is_about_that_day(airflow):
+    # 23:00 UTC is the next day in Copenhagen.
+    asked = {"logical_date": "2026-02-03T23:00:00Z", "conf": {}}
+    run = airflow.finished(airflow.call(f"{DAG}/dagRuns", asked)["dag_run_id"])
+    assert (run["state"], run["note"]) == ("success", "as of 2026-02-04")
+    assert airflow.published()["2026-02-04"] == 37_336
+
+
+def test_the_command_line_triggers_with_as_of(airflow):
+    airflow.command(
+        "dags", "trigger", DAG_ID, "--run-id", "by_hand", "--conf", '{"as_of": "2026-02-05"}'
+    )
+    assert airflow.finished("by_hand")["note"] == "as of 2026-02-05"
+    assert airflow.published()["2026-02-05"] == 37_336
+
+
+def test_the_command_line_tests_a_day(airflow):
+    airflow.command("dags", "test", DAG_ID, "2026-02-06T12:00:00Z")
+    assert airflow.published()["2026-02-06"] == 37_336
+
+
+CLOCK_GOES_FORWARD = ["2026-03-29", "2026-03-30"]
+CLOCK_GOES_BACK = ["2026-10-25", "2026-10-26"]
+
+
+def window(days):
+    """Give a backfill's bounds in UTC for days whose runs begin at 00:30 in Copenhagen."""
+    before = date.fromisoformat(days[0]) - timedelta(days=1)
+    return f"{before}T22:00:00Z", f"{days[-1]}T12:00:00Z"
+
+
+def backfilled(airflow, days):
+    """Wait for the newest backfill; give its runs' states and tries, and the labels, of these days."""
+    newest = airflow.call(f"/api/v2/backfills?dag_id={DAG_ID}&order_by=-id")["backfills"][0]
+    airflow.finished_backfill(newest["id"])
+    runs = {
+        run["note"].removeprefix("as of "): run
+        for run in airflow.call(f"{DAG}/dagRuns?run_type=backfill&limit=100")["dag_runs"]
     }
-    airflow.finished_backfill(airflow.call("/api/v2/backfills", backfill)["id"])
-    runs = airflow.call(f"{DAG}/dagRuns?run_type=backfill")["dag_runs"]
-    assert [run["state"] for run in runs] == ["success", "success"]
-    published = airflow.published()
-    assert (published["2026-01-20"], published["2026-01-21"]) == (37_336, 37_336)
-    assert airflow.mails("2026-01-20") == airflow.mails("2026-01-21") == []
+    tries = {
+        task["try_number"]
+        for day in days
+        for task in airflow.call(f"{DAG}/dagRuns/{runs[day]['dag_run_id']}/taskInstances")[
+            "task_instances"
+        ]
+    }
+    sums, published = airflow.label_sums(), airflow.published()
+    assert [published[day] for day in days] == [37_336] * len(days)
+    assert [airflow.mails(day) for day in days] == [[]] * len(days)
+    return [runs[day]["state"] for day in days], tries, [sums[day] for day in days]
+
+
+@pytest.fixture(scope="module")
+def backfill(airflow):
+    """Two days backfilled by the API, as the UI does it; gives what is asked for, and what came of it."""
+    first, last = window(CLOCK_GOES_FORWARD)
+    asked = {"dag_id": DAG_ID, "from_date": first, "to_date": last, "max_active_runs": 2}
+    asked |= {"dag_run_conf": {}, "reprocess_behavior": "none", "run_backwards": False}
+    airflow.call("/api/v2/backfills", asked)
+    return asked, backfilled(airflow, CLOCK_GOES_FORWARD)
+
+
+def test_a_backfill_over_a_change_of_the_clock_has_every_day_once_and_mails_nobody(backfill):
+    states, tries, _ = backfill[1]
+    assert (states, tries) == (["success", "success"], {1})
+
+
+def test_a_day_that_ran_is_left_alone_by_none_and_failed(airflow, backfill):
+    for behaviour in ("none", "failed"):
+        asked = backfill[0] | {"reprocess_behavior": behaviour}
+        assert airflow.call("/api/v2/backfills/dry_run", asked)["backfills"] == [], behaviour
+
+
+def test_the_command_line_runs_days_again_to_the_same_end(airflow, backfill):
+    command_line_backfill(airflow, CLOCK_GOES_FORWARD, "completed")
+    again = backfilled(airflow, CLOCK_GOES_FORWARD)
+    assert again == (["success", "success"], {2}, backfill[1][2])
+
+
+def test_the_command_line_backfills_days_that_never_ran(airflow):
+    command_line_backfill(airflow, CLOCK_GOES_BACK, "failed")
+    assert backfilled(airflow, CLOCK_GOES_BACK)[:2] == (["success", "success"], {1})
+
+
+def command_line_backfill(airflow, days, behaviour):
+    first, last = window(days)
+    airflow.command(
+        *("backfill", "create", "--dag-id", DAG_ID, "--reprocess-behavior", behaviour),
+        *("--from-date", first, "--to-date", last, "--max-active-runs", "2"),
+    )
+
+
+def test_a_backfills_tasks_go_after_those_of_other_runs(airflow, run_id, backfill):
+    def weights(run):
+        instances = airflow.call(f"{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
+        return {one["priority_weight"] for one in instances}
+
+    [one, *_] = airflow.call(f"{DAG}/dagRuns?run_type=backfill")["dag_runs"]
+    assert (weights(run_id), weights(one["dag_run_id"])) == ({10}, {1})
