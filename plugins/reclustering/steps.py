@@ -227,15 +227,20 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
             f"{run.path('clusters.json')} is not the fit that was checked. Clear check_fit, and the "
             "tasks after it."
         )
+    summary = {
+        "table": None if run.preview else "dbo.customer_clusters",
+        "k": elbow["k"],
+        "customers": clusters["rows"],
+        "sizes": [one["size"] for one in clusters["clusters"]],
+    }
     if run.preview:
-        summary = {"table": None, "customers": clusters["rows"]}
         write_json(run.path("publication.json"), summary)
         log.info(
             "A preview: the labels of %s customers are not published.", f"{clusters['rows']:,}"
         )
         return summary
     with fetch(run.path("labels.parquet")) as labels:
-        customers = publish_labels(
+        summary["customers"] = publish_labels(
             warehouse,
             run,
             labels,
@@ -245,9 +250,12 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
             features_sha256=features["sha256"],
             now=now,
         )
-    summary = {"table": "dbo.customer_clusters", "customers": customers}
     write_json(run.path("publication.json"), summary)
-    log.info("Published %s labels of %s in dbo.customer_clusters.", f"{customers:,}", run.as_of)
+    log.info(
+        "Published %s labels of %s in dbo.customer_clusters.",
+        f"{summary['customers']:,}",
+        run.as_of,
+    )
     return summary
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import urllib.error
 from datetime import date, timedelta
 
@@ -26,8 +27,11 @@ def airflow(sample_store, tmp_path_factory):
     }
     failing = PROJECT / "tests" / "dags" / "failing_dags.py"
     var = tmp_path_factory.mktemp("airflow")
-    with serve(var, sample_store, settings, failing) as airflow:
-        airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 6)
+    waiting = tmp_path_factory.mktemp("docs") / "after_publication.py"
+    text = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
+    waiting.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
+    with serve(var, sample_store, settings, failing, waiting) as airflow:
+        airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 7)
         yield airflow
 
 
@@ -70,6 +74,33 @@ def test_a_triggered_run_publishes_and_mails(airflow, run_id):
 
 def test_the_list_of_runs_says_which_day_each_is_about(airflow, run_id):
     assert airflow.call(f"{DAG}/dagRuns/{run_id}")["note"] == "as of 2026-01-15"
+
+
+def test_each_published_set_of_labels_is_an_event_that_others_can_wait_for(airflow, run_id):
+    expected = {"as_of": "2026-01-15", "run_id": run_id, "k": 4, "customers": 37_336}
+    expected["sizes"] = [31_675, 4_989, 671, 1]
+
+    def reported():
+        """What the DAG of docs/operations.md was woken with."""
+        path = "/api/v2/dags/after_publication/dagRuns"
+        runs = [run for run in airflow.call(path)["dag_runs"] if run["state"] == "success"]
+        answers = [
+            airflow.call(
+                f"{path}/{run['dag_run_id']}/taskInstances/report/xcomEntries/return_value"
+            )
+            for run in runs
+        ]
+        return [event for answer in answers for event in answer["value"]]
+
+    assert expected in airflow.until(reported, lambda events: expected in events)
+
+
+def test_a_preview_is_no_event(airflow):
+    preview = airflow.trigger(as_of="2026-01-17", preview=True)
+    assert airflow.finished(preview)["state"] == "success"
+    events = airflow.call("/api/v2/assets/events?limit=100")["asset_events"]
+    assert preview not in {event["source_run_id"] for event in events}
+    assert airflow.sent(f": {preview}") == []
 
 
 def test_another_days_list_is_not_mailed_by_itself_and_somebody_hears_of_it(airflow, run_id):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reclustering.labels.history import earlier_choices
+from reclustering.labels.history import earlier_choices, erase_labels, prune_labels
 from reclustering.warehouse.schema import create_own_objects
 from tests.stores import Store, make_run, publish, write_labels_file
 
@@ -46,3 +46,25 @@ def test_runs_with_other_settings_say_nothing_of_it(ready: Store) -> None:
 def test_a_run_older_than_the_columns_says_nothing(ready: Store) -> None:
     ready.run("UPDATE dbo.clustering_runs SET k_groups = NULL, k_clear = NULL, outliers = NULL")
     assert seen(ready, date(2024, 2, 1)) == []
+
+
+def test_old_days_are_forgotten_and_the_newest_set_never(ready: Store) -> None:
+    done = prune_labels(ready.hook(), days=1, today=DAYS[3])
+    assert done == {"before": "2024-01-03", "days": 2, "deleted": 6}
+    assert [len(ready.published(day)) for day in DAYS] == [0, 0, 3, 3, 3]
+    assert prune_labels(ready.hook(), days=1, today=date(2030, 1, 1))["days"] == 2
+    assert [len(ready.published(day)) for day in DAYS] == [0, 0, 0, 0, 3]
+    assert ready.count("clustering_runs") == 5
+
+
+def test_one_customer_is_erased_from_every_day_and_from_what_attempts_have_left(
+    ready: Store,
+) -> None:
+    ready.insert(
+        "customer_clusters_staging",
+        [("x" * 32, customer, 0.0, 0.0, 0.0, 0, 0) for customer in (2, 3)],
+    )
+    assert erase_labels(ready.hook(), 2) == 5
+    assert [[row[0] for row in ready.published(day)] for day in DAYS] == [[1, 3]] * 5
+    assert ready.run("SELECT customer FROM dbo.customer_clusters_staging") == [(3,)]
+    assert erase_labels(ready.hook(), 2) == 0

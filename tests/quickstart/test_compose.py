@@ -32,7 +32,7 @@ def find_compose() -> list[str] | None:
 
 
 COMPOSE = find_compose()
-SETTINGS = compose_env.settings()
+SETTINGS = compose_env.settings() | {"EXECUTOR": "CeleryExecutor", "COMPOSE_PROFILES": "celery"}
 DOCKERFILE = (PROJECT / "Dockerfile").read_text()
 
 pytestmark = pytest.mark.skipif(COMPOSE is None, reason="docker-compose is not installed")
@@ -64,7 +64,9 @@ def environments(services: dict[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.mark.parametrize("missing", sorted(SETTINGS.keys() - {"COMPOSE_PROJECT_NAME"}))
+@pytest.mark.parametrize(
+    "missing", sorted(SETTINGS.keys() - {"COMPOSE_PROJECT_NAME", "COMPOSE_PROFILES"})
+)
 def test_a_setting_that_is_missing_says_how_to_get_it(tmp_path, missing):
     settings = {name: value for name, value in SETTINGS.items() if name != missing}
     read = config(tmp_path, settings)
@@ -73,7 +75,8 @@ def test_a_setting_that_is_missing_says_how_to_get_it(tmp_path, missing):
 
 
 def test_the_hook_takes_the_warehouse_and_every_address_is_a_services(services):
-    ports = {"postgres": 5432, "sqlserver": 1433, "mailpit": 1025, "airflow-api-server": 8080}
+    ports = {"postgres": 5432, "sqlserver": 1433, "mailpit": 1025, "redis": 6379}
+    ports["airflow-api-server"] = 8080
     ports["localhost"] = int(SETTINGS["AIRFLOW_PORT"])
     seen = set()
     for service, name, value in environments(services):
@@ -106,6 +109,23 @@ def test_every_component_of_airflow_has_the_settings_as_they_are_written(
         assert services[name]["environment"][variable] == SETTINGS[setting], name
 
 
+def test_without_the_profile_there_are_no_workers_and_the_scheduler_runs_the_tasks(tmp_path):
+    read = config(tmp_path, compose_env.settings())
+    services = yaml.safe_load(read.stdout)["services"]
+    # Compose 1 names them all the same, with their profile.
+    for name in ("redis", "airflow-worker"):
+        assert services.get(name, {"profiles": ["celery"]})["profiles"] == ["celery"]
+    executor = services["airflow-scheduler"]["environment"]["AIRFLOW__CORE__EXECUTOR"]
+    assert executor == "LocalExecutor"
+
+
+def test_only_what_runs_tasks_knows_the_warehouse(services):
+    knowing = {
+        service for service, name, _ in environments(services) if name == "AIRFLOW_CONN_WAREHOUSE"
+    }
+    assert knowing == {"airflow-scheduler", "airflow-worker", "warehouse-init"}
+
+
 def test_airflow_takes_the_schedules_and_the_dag_files_ask_for_them(services):
     environment = services["airflow-dag-processor"]["environment"]
     sources = "".join(path.read_text() for path in (PROJECT / "dags").glob("*.py"))
@@ -121,7 +141,9 @@ def test_airflow_knows_its_options_and_commands(services):
         if option := re.fullmatch(r"AIRFLOW__(.+?)__(.+)", name):
             section, key = (part.lower() for part in option.groups())
             assert key in conf.configuration_description[section]["options"], service
-    commands = [definition.get("command", []) for definition in services.values()]
+    commands = [
+        definition.get("command", []) for name, definition in services.items() if name != "redis"
+    ]
     commands += [definition["healthcheck"]["test"][2:] for definition in services.values()
                  if definition.get("healthcheck", {}).get("test", [])[1:2] == ["airflow"]]  # fmt: skip
     for command in filter(None, commands):

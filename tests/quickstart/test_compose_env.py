@@ -45,8 +45,10 @@ def test_secrets_are_new_each_time() -> None:
     assert settings == {
         "AIRFLOW_PORT",
         "ALERT_RECIPIENTS",
+        "COMPOSE_PROFILES",
         "COMPOSE_PROJECT_NAME",
         "DEADLINE",
+        "EXECUTOR",
         "MAIL_SERVER",
         "MAILPIT_PORT",
         "MSSQL_PORT",

@@ -4,5 +4,9 @@ Grain       One row per as_of, oldest first.
 */
 SELECT cr.as_of
 FROM dbo.clustering_runs AS cr
-WHERE EXISTS (SELECT 1 FROM dbo.customer_clusters AS cc WHERE cc.as_of = cr.as_of)
+WHERE
+    EXISTS (
+        SELECT 1 FROM dbo.customer_clusters AS cc
+        WHERE cc.as_of = cr.as_of
+    )
 ORDER BY cr.as_of ASC

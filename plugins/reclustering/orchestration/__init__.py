@@ -1,5 +1,6 @@
 """What the DAG files share: how tasks fail, which run they belong to, what people have set."""
 
+from reclustering.orchestration import assets
 from reclustering.orchestration.alerts import alert_on_failure, alert_when_held
 from reclustering.orchestration.failure import DEFAULT_ARGS, step
 from reclustering.orchestration.params import run_params
@@ -25,6 +26,7 @@ __all__ = [
     "alert_on_failure",
     "alert_when_held",
     "artifacts",
+    "assets",
     "current_run",
     "day_of_run",
     "first_run",

@@ -77,7 +77,7 @@ _PASSING = {
 }
 
 
-def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
+def step(limit: timedelta, **options: Any) -> Callable[[Callable[..., dict[str, Any]]], Any]:
     """Make a task of a function whose every failure is one of the two kinds, and whose time has a bound.
 
     It has one XCom: `multiple_outputs` would push every key of its dict apart.
@@ -86,6 +86,8 @@ def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
     ----------
     limit : timedelta
         After which it fails. What it waits for has shorter limits of its own, so no retry is made.
+    **options
+        Others of Airflow's task, such as `inlets`.
     """
 
     def make(body: Callable[..., dict[str, Any]]) -> Any:
@@ -109,7 +111,7 @@ def step(limit: timedelta) -> Callable[[Callable[..., dict[str, Any]]], Any]:
                 _say(late)
                 raise late from error
 
-        return task(multiple_outputs=False, execution_timeout=limit)(explained)
+        return task(multiple_outputs=False, execution_timeout=limit, **options)(explained)
 
     return make
 

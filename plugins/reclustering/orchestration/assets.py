@@ -1,0 +1,38 @@
+"""What the pipeline reads and publishes, as Airflow's assets, for others to see and to wait for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import Asset, AssetAlias, Context
+
+from reclustering.core.run import Run
+
+SALES = [Asset(f"dbo.{name}") for name in ("store_sales", "store_returns", "date_dim")]
+PEOPLE = [Asset(f"dbo.{name}") for name in ("customer", "email_suppressions")]
+
+LABELS = Asset("dbo.customer_clusters")
+"""The published labels."""
+
+PUBLICATION = AssetAlias("publication of dbo.customer_clusters")
+"""What the publishing task has to give: an event of `LABELS`, or, from a preview, none."""
+
+
+def announce(context: Context, run: Run, publication: dict[str, Any]) -> None:
+    """Tell whoever waits for labels that those of a day are published; of a preview nothing is.
+
+    Parameters
+    ----------
+    context : Context
+        Of a task with the outlet `PUBLICATION`.
+    run : Run
+        Which has published them.
+    publication : dict
+        What `steps.write_labels` returned.
+    """
+    if publication["table"] is None:
+        return
+    extra = {name: publication[name] for name in ("k", "customers", "sizes")}
+    context["outlet_events"][PUBLICATION].add(
+        LABELS, extra={"as_of": run.as_of.isoformat(), "run_id": run.run_id} | extra
+    )
