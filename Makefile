@@ -18,7 +18,7 @@ ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same st
 	@$(PYTHON) -m quickstart.make_ui
 
 test: $(VENV)/installed ## Run the tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest $(if $(TEST_MSSQL_CONN),,--numprocesses auto --maxprocesses 4 --dist loadfile)
 
 lint: $(VENV)/installed ## Check format, lint, types, SQL, who imports whom, and the YAML's schemas
 	$(VENV)/bin/ruff format --check .
