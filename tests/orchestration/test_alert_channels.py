@@ -70,6 +70,16 @@ def test_everybody_gets_it_and_the_second_channel_too(outbox, webhook, monkeypat
     assert [(one["title"], one["message"]) for one in got] == [("It failed", "Because.")]
 
 
+def test_no_text_can_keep_the_mail_from_going(outbox):
+    send_alert("It failed\r\nBcc: x@example.com \ud800", "scaling is '\ud800\x00'.\n\nThe log: …\n")
+    assert recipients(outbox) == ["a@example.com", "b@example.com"]
+    [mail, _] = [
+        message_from_bytes(p.read_bytes(), policy=policy.default) for p in outbox.glob("*.eml")
+    ]
+    assert mail["Bcc"] is None
+    assert mail.get_content().splitlines() == ["scaling is ''.", "", "The log: …"]
+
+
 def test_several_services(outbox, webhook, monkeypatch):
     port, got = webhook
     connect_channel(monkeypatch, [{"path": f"json://127.0.0.1:{port}/{i}"} for i in (1, 2)])

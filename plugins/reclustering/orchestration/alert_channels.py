@@ -100,7 +100,8 @@ def _mail(subject: str, text: str, recipient: str) -> None:
     mail = new_message(
         subject=header_text(subject), sender=mailer.sender, to=recipient, now=datetime.now(UTC)
     )
-    mail.set_content(text)
+    # Line by line, what no mail can carry goes: a param may hold halves of characters.
+    mail.set_content("".join(f"{header_text(line)}\n" for line in text.splitlines()))
     with mailer.connect() as conversation:
         conversation.send(recipient, mail.as_bytes())
 
