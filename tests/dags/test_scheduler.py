@@ -174,11 +174,6 @@ def test_the_command_line_triggers_with_as_of(airflow):
     assert airflow.published()["2026-02-05"] == 37_336
 
 
-def test_the_command_line_tests_a_day(airflow):
-    airflow.command("dags", "test", DAG_ID, "2026-02-06T12:00:00Z")
-    assert airflow.published()["2026-02-06"] == 37_336
-
-
 CLOCK_GOES_FORWARD = ["2026-03-29", "2026-03-30"]
 CLOCK_GOES_BACK = ["2026-10-25", "2026-10-26"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
@@ -197,3 +199,20 @@ def test_k_is_kept_over_the_nights_and_a_person_can_change_it(run_dag, warehouse
     assert elbows[3]["k"] == 2
     assert elbows[3]["evidence"]["since"] == "2025-06-02"
     assert "on 3 days in a row, since 2025-06-02; 7 change k" in elbows[3]["reason"]
+
+
+def test_the_command_line_tests_a_day(
+    airflow_database, warehouse_file, outbox, tmp_path, monkeypatch
+):
+    """Without a scheduler: one that runs on the same database takes tasks away from the command."""
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_ARTIFACTS", (tmp_path / "artifacts").as_uri())
+    command = ("dags", "test", "customer_reclustering", "2026-02-06T12:00:00Z")
+    ended = subprocess.run(
+        [sys.executable, "-m", "airflow", *command], check=False, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout[-3000:]
+    published = rows(
+        warehouse_file, "SELECT as_of::TEXT, count(*) FROM dbo.customer_clusters GROUP BY 1"
+    )
+    assert published == [("2026-02-06", 37_336)]
+    assert mails(outbox) == []
