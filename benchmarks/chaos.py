@@ -25,7 +25,7 @@ import psutil
 
 from quickstart.environment import PROJECT
 from quickstart.warehouse_file import create_warehouse_until_yesterday
-from tests.airflow_server import DAG, Airflow, serve
+from tests.airflow_server import DAG, SOON_DEAD, Airflow, serve
 
 FIRST_DAY = date(2026, 1, 10)
 IMPATIENT = '{"retries": 30, "retry_delay": timedelta(seconds=1), "retry_exponential_backoff": 0, '
@@ -154,11 +154,7 @@ def impatient_dags(folder: Path) -> None:
 def impatient_airflow(var: Path, store: Path) -> Iterator[Airflow]:
     """Run Airflow with DAGs that are retried at once, and tasks that are soon taken for dead."""
     impatient_dags(var / "dags")
-    settings = {
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-        "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
-    }
+    settings = SOON_DEAD | {"AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True"}
     with serve(var, store, settings) as airflow:
         airflow.until(lambda: airflow.call("/api/v2/dags?paused=true")["total_entries"], bool)
         airflow.unpause("customer_reclustering")

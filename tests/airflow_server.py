@@ -31,6 +31,13 @@ DAG_ID = "customer_reclustering"
 DAG = f"/api/v2/dags/{DAG_ID}"
 
 
+SOON_DEAD = {
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+}
+"""After ten seconds, and not five minutes, a task that is not heard of is taken for dead."""
+
+
 class Airflow:
     """Airflow's REST API, and what the runs leave outside it."""
 

@@ -19,7 +19,7 @@ from quickstart.database import postgresql
 from quickstart.environment import CONNECTIONS, airflow_environment, defaults
 from quickstart.mail_sink import free_port, mail_sink
 from quickstart.make_ui import make_password, wait_until_healthy, web_environment
-from tests.airflow_server import DAG, DAG_ID, Airflow
+from tests.airflow_server import DAG, DAG_ID, SOON_DEAD, Airflow
 from tests.buckets import ARTIFACTS, BUCKET, bucket, s3, s3_endpoint
 
 __all__ = ["bucket", "s3", "s3_endpoint"]
@@ -67,7 +67,7 @@ def deployment(sample_store, s3, tmp_path, monkeypatch):
             | defaults(tmp_path, mail_port)
             | web_environment(tmp_path, port)
         )
-        environment |= {
+        environment |= SOON_DEAD | {
             "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
@@ -77,8 +77,6 @@ def deployment(sample_store, s3, tmp_path, monkeypatch):
             "AIRFLOW__CELERY__WORKER_CONCURRENCY": "1",
             "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of this test, and of nothing else but this test",
             "AIRFLOW__API__SECRET_KEY": "another",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             "AIRFLOW_VAR_RECLUSTERING_ARTIFACTS": ARTIFACTS,
         }
         for name, value in environment.items():

@@ -9,21 +9,18 @@ from datetime import date, timedelta
 import pytest
 
 from quickstart.environment import PROJECT
-from tests.airflow_server import DAG, DAG_ID, serve
+from tests.airflow_server import DAG, DAG_ID, SOON_DEAD, serve
 
 pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
 def airflow(sample_store, tmp_path_factory):
-    settings = {
+    settings = SOON_DEAD | {
         # Its nights begin on the day before in UTC, and two of them in a year are an hour off.
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Copenhagen",
         "RECLUSTERING_SCHEDULE": "30 0 * * *",
         "AIRFLOW_VAR_ALERT_RECIPIENTS": "pager@example.com",
-        # After which a task that is not heard of is taken for dead; five minutes by default.
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "10",
-        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     }
     failing = PROJECT / "tests" / "dags" / "failing_dags.py"
     var = tmp_path_factory.mktemp("airflow")

@@ -7,13 +7,12 @@ a note.
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.listeners import hookimpl
 
 from reclustering.core.errors import BadInputError
-from reclustering.core.run import resolve_as_of
+from reclustering.orchestration.runs import resolve_day
 
 DAG_ID = "customer_reclustering"
 _START = "as of "
@@ -27,11 +26,6 @@ def on_dag_run_running(dag_run: Any, msg: str) -> None:  # noqa: ARG001 (Airflow
         return
     # The run's first task says what is wrong with a day that is none.
     with suppress(BadInputError):
-        as_of = resolve_as_of(
-            (dag_run.conf or {}).get("as_of"),
-            data_interval_end=dag_run.data_interval_end,
-            run_after=dag_run.run_after,
-            now=datetime.now(UTC),
-            timezone=dag_run.dag.timezone,
-        )
+        requested = (dag_run.conf or {}).get("as_of")
+        as_of = resolve_day(dag_run, dag_run.dag.timezone, requested)
         dag_run.note = f"{_START}{as_of}. {note}" if note else f"{_START}{as_of}"

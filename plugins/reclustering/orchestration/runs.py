@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from typing import Any
 
 from airflow.sdk import Context
@@ -42,13 +42,17 @@ def day_of_run(context: Context, requested: str | None = None) -> date:
     BadInputError
         When it is no date, or in the future.
     """
-    dag_run = context["dag_run"]
+    return resolve_day(context["dag_run"], context["dag"].timezone, requested)
+
+
+def resolve_day(dag_run: Any, timezone: tzinfo, requested: str | None) -> date:
+    """Give the day of a run as the scheduler or a task knows it; see `day_of_run`."""
     return resolve_as_of(
         requested,
         data_interval_end=dag_run.data_interval_end,
         run_after=dag_run.run_after,
         now=datetime.now(UTC),
-        timezone=context["dag"].timezone,
+        timezone=timezone,
     )
 
 
