@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import urllib.error
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,9 @@ from quickstart.environment import PROJECT
 from tests.airflow_server import DAG, DAG_ID, SOON_DEAD, serve
 
 pytestmark = pytest.mark.timeout(600)
+
+LINEAGE = "lineage.jsonl"
+"""In the folder `var`: what OpenLineage is told."""
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +29,8 @@ def airflow(sample_store, tmp_path_factory):
     }
     failing = PROJECT / "tests" / "dags" / "failing_dags.py"
     var = tmp_path_factory.mktemp("airflow")
+    lineage = {"type": "file", "log_file_path": str(var / LINEAGE), "append": True}
+    settings |= {"AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage)}
     waiting = tmp_path_factory.mktemp("docs") / "after_publication.py"
     text = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
     waiting.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
@@ -102,6 +109,34 @@ def test_each_published_set_of_labels_is_an_event_that_others_can_wait_for(airfl
     # over the second with the next one only.
     for event in airflow.until(reported, lambda events: events):
         assert event == published()[event["run_id"]]
+
+
+def test_openlineage_sees_which_task_reads_and_writes_what(airflow, run_id):
+    [folder] = (airflow.var / "artifacts" / "as_of=2026-01-15").iterdir()
+    store = str(airflow.var / "warehouse.duckdb")
+
+    def used():
+        """The files of this run, and the store, that each task has read and written."""
+        events = map(json.loads, (airflow.var / LINEAGE).read_text().splitlines())
+        return {
+            event["job"]["name"].partition(".")[2]: [
+                {
+                    "store" if one["name"] == store else Path(one["name"]).name
+                    for one in event[way]
+                    if one["namespace"] == "file" and one["name"].startswith((store, str(folder)))
+                }
+                for way in ("inputs", "outputs")
+            ]
+            for event in events
+            if event["eventType"] == "COMPLETE" and str(folder) in json.dumps(event["outputs"])
+        }
+
+    tasks = airflow.until(used, lambda tasks: len(tasks) == 7)
+    assert tasks["extract_features"][0] == {"store"}
+    assert "features.parquet" in tasks["choose_k"][0]
+    assert tasks["write_labels"][1] == {"store", "publication.json"}
+    written = [name for _, outputs in tasks.values() for name in outputs - {"store"}]
+    assert sorted(written) == sorted(file.name for file in folder.iterdir())
 
 
 def test_a_preview_is_no_event(airflow):

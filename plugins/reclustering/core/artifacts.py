@@ -13,8 +13,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from upath import UPath
 
@@ -23,6 +24,21 @@ from reclustering.core.scratch import scratch_file
 
 OWNER_ONLY = 0o600
 """Mode of the files that hold addresses."""
+
+Use = Literal["read", "written"]
+
+_used: ContextVar[list[tuple[UPath, Use]] | None] = ContextVar("_used", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[tuple[UPath, Use]]]:
+    """Give a list in which every file stands that the block has published or fetched."""
+    files: list[tuple[UPath, Use]] = []
+    token = _used.set(files)
+    try:
+        yield files
+    finally:
+        _used.reset(token)
 
 
 @contextmanager
@@ -43,6 +59,7 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
             yield scratch
             with explained(target):
                 target.fs.put_file(str(scratch), target.path)
+        _note(target, "written")
         return
     local.parent.mkdir(parents=True, exist_ok=True)
     for left in local.parent.glob(f".*.{target.name}"):
@@ -57,6 +74,7 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
         scratch.replace(local)
     finally:
         scratch.unlink(missing_ok=True)
+    _note(target, "written")
 
 
 @contextmanager
@@ -77,6 +95,7 @@ def fetch(source: UPath) -> Iterator[Path]:
         raise BadInputError(
             f"There is no {source}. Clear the task that writes it, and this one after it."
         )
+    _note(source, "read")
     if local is not None:
         yield local
         return
@@ -154,6 +173,11 @@ def explained(path: UPath) -> Iterator[None]:
             f"{path}: the object store failed ({_reason(error)}). The next attempt may succeed; otherwise "
             "see its connection, and the network."
         ) from error
+
+
+def _note(path: UPath, use: Use) -> None:
+    if (files := _used.get()) is not None:
+        files.append((path, use))
 
 
 def _reason(error: Exception) -> str:

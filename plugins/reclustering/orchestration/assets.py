@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, Context
 
 from reclustering.core.run import Run
+from reclustering.orchestration.lineage import report_written
 
 SALES = [Asset(f"dbo.{name}") for name in ("store_sales", "store_returns", "date_dim")]
 PEOPLE = [Asset(f"dbo.{name}") for name in ("customer", "email_suppressions")]
@@ -36,3 +37,4 @@ def announce(context: Context, run: Run, publication: dict[str, Any]) -> None:
     context["outlet_events"][PUBLICATION].add(
         LABELS, extra={"as_of": run.as_of.isoformat(), "run_id": run.run_id} | extra
     )
+    report_written(LABELS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import faulthandler
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import wraps
 from typing import Any
 
 from airflow.sdk import (
+    Asset,
     ExceptionRetryPolicy,
     RetryAction,
     RetryRule,
@@ -21,6 +22,7 @@ from airflow.sdk import (
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
+from reclustering.orchestration.lineage import reported
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +79,9 @@ _PASSING = {
 }
 
 
-def step(limit: timedelta, **options: Any) -> Callable[[Callable[..., dict[str, Any]]], Any]:
+def step(
+    limit: timedelta, *, inlets: Sequence[Asset] = (), **options: Any
+) -> Callable[[Callable[..., dict[str, Any]]], Any]:
     """Make a task of a function whose every failure is one of the two kinds, and whose time has a bound.
 
     It has one XCom: `multiple_outputs` would push every key of its dict apart.
@@ -86,15 +90,17 @@ def step(limit: timedelta, **options: Any) -> Callable[[Callable[..., dict[str, 
     ----------
     limit : timedelta
         After which it fails. What it waits for has shorter limits of its own, so no retry is made.
+    inlets : sequence of Asset
+        The tables that it reads.
     **options
-        Others of Airflow's task, such as `inlets`.
+        Others of Airflow's task, such as `outlets`.
     """
 
     def make(body: Callable[..., dict[str, Any]]) -> Any:
         @wraps(body)
         def explained(*args: Any, **context: Any) -> dict[str, Any]:
             try:
-                with _ended_after(limit + GRACE):
+                with _ended_after(limit + GRACE), reported(inlets):
                     return body(*args, **context)
             except Exception as error:
                 failure = explain(error)
@@ -111,7 +117,9 @@ def step(limit: timedelta, **options: Any) -> Callable[[Callable[..., dict[str, 
                 _say(late)
                 raise late from error
 
-        return task(multiple_outputs=False, execution_timeout=limit, **options)(explained)
+        return task(multiple_outputs=False, execution_timeout=limit, inlets=[*inlets], **options)(
+            explained
+        )
 
     return make
 
