@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench methods guards chaos mutants ledger env sample-mssql constraints clean
+.PHONY: help run ui test lint format bench own-time methods guards chaos mutants ledger env sample-mssql constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -35,6 +35,9 @@ format: $(VENV)/installed ## Format the code
 
 bench: $(VENV)/installed ## Compare the clustering with the tutorial's and scikit-learn's
 	@$(PYTHON) -m benchmarks.clustering
+
+own-time: $(VENV)/installed ## Time each step, with its memory and files (ARGS='--copies 27': a million customers)
+	@$(PYTHON) -m benchmarks.own_time $(ARGS)
 
 methods: $(VENV)/installed ## Compare methods that say how many groups there are
 	@$(PYTHON) -m benchmarks.number_of_groups
