@@ -24,7 +24,12 @@ from reclustering.core.artifacts import (
     write_json,
 )
 from reclustering.core.clusters import find_cluster
-from reclustering.core.contracts import SPREADSHEET_ROWS, TARGET_LIST, TARGET_LIST_SPREADSHEET
+from reclustering.core.contracts import (
+    REPORT,
+    SPREADSHEET_ROWS,
+    TARGET_LIST,
+    TARGET_LIST_SPREADSHEET,
+)
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.guards import Bounds, enforce
 from reclustering.core.protocols import Mailer, Warehouse
@@ -233,8 +238,12 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
         "customers": clusters["rows"],
         "sizes": [one["size"] for one in clusters["clusters"]],
     }
+    history = {
+        "changed": clusters["continuity"].get("changed_share"),
+        "at": now.isoformat(timespec="seconds"),
+    }
     if run.preview:
-        write_json(run.path("publication.json"), summary)
+        write_json(run.path("publication.json"), summary | history)
         log.info(
             "A preview: the labels of %s customers are not published.", f"{clusters['rows']:,}"
         )
@@ -250,7 +259,7 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
             features_sha256=features["sha256"],
             now=now,
         )
-    write_json(run.path("publication.json"), summary)
+    write_json(run.path("publication.json"), summary | history)
     log.info(
         "Published %s labels of %s in dbo.customer_clusters.",
         f"{summary['customers']:,}",
@@ -361,7 +370,7 @@ def email_target_list(
     clock: Callable[[], datetime],
     today: date,
 ) -> dict[str, Any]:
-    """Mail the list to everybody who has not got it yet; leave `mail.html` and `delivery.json`.
+    """Mail the list to everybody who has not got it yet; leave `delivery.json` and `report.html`.
 
     Nothing is mailed where `held` says why, unless the list is what `settings.released` names.
     """
@@ -405,6 +414,7 @@ def email_target_list(
         results = sending.deliver(ledger, rows, mailer, compose)
     summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
+    _write_report(run)
     log.info(summary["summary"])
     sending.raise_for(results)
     return {name: summary[name] for name in ("sha256", "summary")} | {
@@ -412,6 +422,16 @@ def email_target_list(
         "held": bool(summary["outcomes"]["held"]) and not run.preview,
         "path": str(run.path("delivery.json")),
     }
+
+
+def _write_report(run: Run) -> None:
+    """Leave `report.html`: what the page in Airflow shows of this run, for where there is no Airflow."""
+    from reclustering.report.rendering import render_report
+    from reclustering.report.view import read_run
+
+    if view := read_run(run.path("run.json").parent):
+        with publish(run.path(REPORT)) as scratch:
+            scratch.write_text(render_report(view), encoding="utf-8")
 
 
 def _say_overrides(found: Iterable[Mapping[str, str]]) -> None:

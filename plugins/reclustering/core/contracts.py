@@ -49,6 +49,9 @@ TARGET_LIST = "target_list.csv"
 TARGET_LIST_SPREADSHEET = "target_list.xlsx"
 """Name of the list for people. There is no third file with names and addresses."""
 
+REPORT = "report.html"
+"""Name of the file in which a run is told of."""
+
 KEYED_FILES = ("features.parquet", "purchases.parquet", "labels.parquet", "target_list.parquet")
 """The files with a row for each customer, by key."""
 

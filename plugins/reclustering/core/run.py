@@ -11,6 +11,9 @@ from upath import UPath
 
 from reclustering.core.errors import BadInputError
 
+TAB = "customer-clusters-of-run"
+"""The route of the tab that a run has in Airflow's UI."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -25,7 +28,7 @@ class Run:
     artifacts : UPath
         The root folder of all runs' files.
     url : str or None
-        The run in Airflow's UI.
+        The run's tab in Airflow's UI.
     preview : bool
         Whether it only shows what it would do: nothing is published, nothing mailed.
     """

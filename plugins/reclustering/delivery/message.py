@@ -16,6 +16,7 @@ from reclustering.core.run import Run
 from reclustering.delivery.attachment import Attachment, attach_list
 from reclustering.delivery.message_view import PLOTS, MessageView, render_html, render_text
 from reclustering.delivery.settings import MailSettings
+from reclustering.report.view import RunView
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,10 @@ def write_content(
     """
     view = MessageView(
         store=settings.store,
-        built=built,
-        clusters=read_json(run.path("clusters.json")),
-        elbow=read_json(run.path("elbow.json")),
+        run=RunView(
+            {"target_list": built}
+            | {name: read_json(run.path(f"{name}.json")) for name in ("clusters", "elbow")}
+        ),
         corrected=corrected,
         file=str(run.path(TARGET_LIST)),
         run_url=run.url,

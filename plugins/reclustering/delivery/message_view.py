@@ -11,9 +11,10 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from reclustering.core.clusters import find_cluster
-from reclustering.core.contracts import EXCLUSIONS
 from reclustering.core.guards import problems
 from reclustering.delivery.attachment import Attachment
+from reclustering.report.view import RunView
+from reclustering.report.words import count, day, number, percent
 
 PLOTS = ("clusters", "elbow")
 """The plots in the mail; each is a PNG of this name among the run's files."""
@@ -27,10 +28,8 @@ class MessageView:
     ----------
     store : str
         Name of the store.
-    built : dict
-        `target_list.json`.
-    clusters, elbow : dict
-        `clusters.json` and `elbow.json`.
+    run : RunView
+        The run, with its clusters and its list.
     corrected : bool
         Whether a different list of the same day went out before.
     file : str
@@ -44,14 +43,17 @@ class MessageView:
     """
 
     store: str
-    built: dict[str, Any]
-    clusters: dict[str, Any]
-    elbow: dict[str, Any]
+    run: RunView
     corrected: bool
     file: str
     run_url: str | None
     contact: str
     today: date
+
+    @property
+    def built(self) -> dict[str, Any]:
+        """`target_list.json`."""
+        return self.run.files["target_list"]
 
     @property
     def as_of(self) -> date:
@@ -62,20 +64,18 @@ class MessageView:
     def subject(self) -> str:
         """One line that can be told from its neighbours in an inbox."""
         what = "corrected target list" if self.corrected else "target list"
-        customers = _count(self.built["customers"])
+        customers = count(self.built["customers"])
         return f"{self.store}: {what} of {self.as_of}, {customers}"
 
     @property
     def notices(self) -> list[tuple[str, str]]:
         """What must be known before anything else: a heading and a sentence each."""
-        as_of, built = _day(self.as_of), self.built
+        as_of, built = day(self.as_of), self.built
         notices = []
         if built["preview"]:
             notices.append(("Preview", "Nothing was published, and nobody was mailed."))
         if self.as_of != self.today:
-            made = (
-                f"This list describes the store as of {as_of}. It was made on {_day(self.today)}."
-            )
+            made = f"This list describes the store as of {as_of}. It was made on {day(self.today)}."
             notices.append(("Another day", made))
         if self.corrected:
             before = (
@@ -96,12 +96,12 @@ class MessageView:
     @property
     def target(self) -> dict[str, Any]:
         """The cluster that the list is made from."""
-        return find_cluster(self.clusters, self.built["label"])
+        return find_cluster(self.run.files["clusters"], self.built["label"])
 
     @property
     def sentence(self) -> str:
         """What this list is."""
-        customers, until = _count(self.built["customers"]), _day(self.as_of)
+        customers, until = count(self.built["customers"]), day(self.as_of)
         if self.built["label"] != 0:
             label, description = self.built["label"], self.target["description"]
             return f"{customers} of cluster {label} as of {until}: {description}"
@@ -110,22 +110,24 @@ class MessageView:
                 f"{customers} who bought in the store before {until} and never returned anything."
             )
         return (
-            f"{customers} of the group that returns least. {_number(self.built['returned'])} of them "
+            f"{customers} of the group that returns least. {number(self.built['returned'])} of them "
             f"returned something before {until}, the others never did."
         )
 
 
 def render_html(view: MessageView, attachment: Attachment | None, *, images: dict[str, str]) -> str:
     """Render the HTML body; `images` gives the address of each plot."""
-    described = {"elbow": view.elbow, "clusters": view.clusters}
-    plots = [(images[name], described[name].get("alt_text", f"Plot: {name}")) for name in PLOTS]
+    plots = [
+        (images[name], view.run.files[name].get("alt_text", f"Plot: {name}")) for name in PLOTS
+    ]
     template = _templates().get_template("target_list.html.j2")
-    return template.render(_context(view, attachment), plots=plots)
+    return template.render(view=view, attachment=attachment, plots=plots)
 
 
 def render_text(view: MessageView, attachment: Attachment | None) -> str:
     """Render the body for readers without HTML."""
-    return _templates().get_template("target_list.txt.j2").render(_context(view, attachment))
+    template = _templates().get_template("target_list.txt.j2")
+    return template.render(view=view, attachment=attachment)
 
 
 @cache
@@ -137,36 +139,5 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "percent": _percent, "count": _count, "day": _day}
+    environment.filters |= {"number": number, "percent": percent, "count": count, "day": day}
     return environment
-
-
-def _context(view: MessageView, attachment: Attachment | None) -> dict[str, Any]:
-    return {
-        "view": view,
-        "built": view.built,
-        "attachment": attachment,
-        "reasons": [
-            (text, view.built["excluded"][reason])
-            for reason, text in EXCLUSIONS.items()
-            if view.built["excluded"][reason]
-        ],
-    }
-
-
-def _number(value: float) -> str:
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-
-
-def _count(customers: int) -> str:
-    return f"{customers:,} customer" if customers == 1 else f"{customers:,} customers"
-
-
-def _percent(share: float) -> str:
-    if share == 0 or share >= 0.0995:
-        return f"{share:,.0%}"
-    return "<0.1%" if share < 0.001 else f"{share:.1%}"
-
-
-def _day(day: date) -> str:
-    return f"{day.day} {day:%B %Y}"

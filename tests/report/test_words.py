@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reclustering.delivery.message_view import _percent
+from reclustering.report.words import percent
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from reclustering.delivery.message_view import _percent
     ],
 )
 def test_a_share_in_per_cent(share, shown):
-    assert _percent(share) == shown
+    assert percent(share) == shown
