@@ -45,8 +45,12 @@ class Airflow:
         self.address = address
         self.var = var
         self._token: str | None = None
-        login = {"username": USER, "password": password}
-        self._token = self.call("/auth/token", login)["access_token"]
+        self._token = self.token(USER, password)
+
+    def token(self, user: str, password: str) -> str:
+        """Log in."""
+        login = {"username": user, "password": password}
+        return str(self.call("/auth/token", login)["access_token"])
 
     def call(
         self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None

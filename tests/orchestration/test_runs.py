@@ -37,7 +37,7 @@ def test_the_first_task_resolves_as_of_and_the_others_keep_it():
 
     run = first_run(context("Atlantic/Reykjavik", None))
     assert (run.as_of, run.run_id) == (date(2026, 3, 5), "r")
-    assert run.url == "http://localhost/dags/d/runs/r"
+    assert run.url == "http://localhost/dags/d/runs/r/plugin/customer-clusters-of-run"
     # The time zone is changed, and a task is cleared: its folder stays the same.
     moved = context("Pacific/Auckland", {"as_of": run.as_of.isoformat()})
     assert first_run(moved).as_of == date(2026, 3, 6)

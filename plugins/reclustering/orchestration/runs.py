@@ -8,7 +8,7 @@ from typing import Any
 from airflow.sdk import Context
 
 from reclustering.core.errors import BadInputError, TerminalError
-from reclustering.core.run import Run, resolve_as_of
+from reclustering.core.run import TAB, Run, resolve_as_of
 from reclustering.delivery.settings import held_because
 from reclustering.orchestration.variables import artifacts
 
@@ -81,7 +81,7 @@ def _run(context: Context, as_of: date) -> Run:
         as_of=as_of,
         run_id=context["dag_run"].run_id,
         artifacts=artifacts(),
-        url=context["ti"].log_url.partition("/tasks/")[0],
+        url=f"{context['ti'].log_url.partition('/tasks/')[0]}/plugin/{TAB}",
         preview=context["params"]["preview"],
     )
 

@@ -1,0 +1,229 @@
+"""The routes of the page.
+
+Pages are rendered here and shown in Airflow's frame. They read the small JSON files of the runs, and
+Airflow's own database; never Parquet files or the warehouse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any
+
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep
+from airflow.models.log import Log
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, StreamingResponse
+from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.middleware.base import RequestResponseEndpoint
+from upath import UPath
+
+from reclustering.core.artifacts import fetch
+from reclustering.core.contracts import TARGET_LIST, TARGET_LIST_SPREADSHEET
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.run import Run
+from reclustering.orchestration.variables import artifacts
+from reclustering.page.access import ListReader, may_have_list, may_read
+from reclustering.page.airflow_run import DAG_ID, AirflowRun, find_run
+from reclustering.report.history import Day, every_day, read_history
+from reclustering.report.rendering import ASSETS, asset, render
+from reclustering.report.view import RunView, differences, read_run
+
+HEADERS = {
+    # Scripts and styles come from here alone, and only Airflow may frame it.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+PERIODS = (30, 90, 365, 1000)
+"""Days that the history can show."""
+
+RunId = Annotated[str, Query(max_length=250, pattern=r"^[^\x00]+$")]
+
+LIST_FILES = {
+    TARGET_LIST_SPREADSHEET: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    TARGET_LIST: "text/csv; charset=utf-8",
+}
+"""The forms of the list, the one for people first, and their types."""
+
+
+def create_app() -> FastAPI:
+    """Give the app, for Airflow to mount at `/reclustering`."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(may_read)])
+    app.middleware("http")(_with_headers)
+    app.exception_handler(StarletteHTTPException)(_refused)
+    app.exception_handler(RequestValidationError)(_not_understood)
+    app.exception_handler(TerminalError)(_not_readable)
+    app.exception_handler(TransientError)(_not_readable)
+    app.exception_handler(OSError)(_not_readable)
+    app.exception_handler(Exception)(_broken)
+    app.get("/")(show_history)
+    app.get("/run")(show_run)
+    app.get("/compare")(show_comparison)
+    app.get("/list")(download_list)
+    app.get("/static/{name}")(serve_asset)
+    return app
+
+
+def show_history(days: int = 90) -> HTMLResponse:
+    """Show what the days have brought, as charts and a table."""
+    period = days if days in PERIODS else 90
+    found = _history(period)
+    return _page(
+        "history_page.html.j2",
+        days=found,
+        chart={
+            "days": every_day(found),
+            "labels": max((len(day.sizes) for day in found), default=0),
+        },
+        period=period,
+        periods=PERIODS,
+        dag_id=DAG_ID,
+    )
+
+
+def show_run(
+    run_id: RunId, session: SessionDep, user: GetUserDep, dag_id: str = DAG_ID
+) -> HTMLResponse:
+    """Show a run, as far as it has come."""
+    if dag_id != DAG_ID:
+        return _message(
+            "Nothing to see here",
+            f"This tab is about the runs of {DAG_ID}; this run is another DAG's.",
+        )
+    run = _existing(session, run_id)
+    view = _view(run)
+    return _page(
+        "run_page.html.j2",
+        run=run,
+        view=view,
+        as_of=run.as_of,
+        dag_id=DAG_ID,
+        may_download=may_have_list(user),
+    )
+
+
+def show_comparison(one: date, other: date) -> HTMLResponse:
+    """Show two days side by side."""
+    days = {day.as_of: day for day in _history(max(PERIODS))}
+    views = []
+    for as_of in (one, other):
+        view = read_run(_folder(as_of, days[as_of].run_id)) if as_of in days else None
+        if view is None:
+            raise HTTPException(
+                404, f"There is no run of {as_of}. Choose two days of the list of all days."
+            )
+        views.append(view)
+    return _page("compare_page.html.j2", views=views, differences=differences(*views))
+
+
+def download_list(
+    run_id: RunId, session: SessionDep, user: ListReader, dag_id: str = DAG_ID
+) -> StreamingResponse:
+    """Give the list of a run, with names and addresses; who had it is in Airflow's audit log."""
+    if dag_id != DAG_ID:
+        raise HTTPException(404, f"Only {DAG_ID} has lists.")
+    run = _existing(session, run_id)
+    found = next(
+        (name for name in LIST_FILES if run.as_of and (_folder(run.as_of, run_id) / name).exists()),
+        None,
+    )
+    if found is None or run.as_of is None:
+        raise HTTPException(
+            404, "This run has no list, or it is deleted: lists are kept for some days only."
+        )
+    session.add(Log("target_list_downloaded", owner=user.get_name(), dag_id=DAG_ID, run_id=run_id))
+    session.commit()
+    name = found.replace(".", f"_{run.as_of}.")
+    return StreamingResponse(
+        _content(_folder(run.as_of, run_id) / found),
+        media_type=LIST_FILES[found],
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def serve_asset(name: str) -> Response:
+    """Give a style sheet or a script."""
+    if name not in ASSETS:
+        raise HTTPException(404, "There is no such file.")
+    return Response(
+        asset(name), media_type=ASSETS[name], headers={"Cache-Control": "private, max-age=3600"}
+    )
+
+
+def _existing(session: SessionDep, run_id: str) -> AirflowRun:
+    run = find_run(session, run_id)
+    if run is None:
+        raise HTTPException(404, f"{DAG_ID} has no such run, or Airflow has forgotten it.")
+    return run
+
+
+def _view(run: AirflowRun) -> RunView | None:
+    return read_run(_folder(run.as_of, run.run_id)) if run.as_of else None
+
+
+def _folder(as_of: date, run_id: str) -> UPath:
+    return Run(as_of, run_id, artifacts()).path("run.json").parent
+
+
+def _history(days: int) -> list[Day]:
+    # A day ahead, for it may be tomorrow where the store is.
+    return read_history(
+        artifacts(), last=datetime.now(UTC).date() + timedelta(days=1), days=days + 1
+    )
+
+
+def _content(path: UPath) -> Iterator[bytes]:
+    with fetch(path) as local, local.open("rb") as file:
+        while chunk := file.read(2**16):
+            yield chunk
+
+
+def _page(template: str, status: int = 200, *, bare: bool = False, **context: Any) -> HTMLResponse:
+    """Render a page; a bare one needs no style sheet and no script, which not everybody may have."""
+    html = render(template, bare=bare, **context)
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+
+
+def _message(heading: str, text: str, status: int = 200, *, bare: bool = False) -> HTMLResponse:
+    return _page("message_page.html.j2", status, bare=bare, heading=heading, text=text)
+
+
+async def _with_headers(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    response = await call_next(request)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _refused(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
+    status, detail = getattr(error, "status_code", 500), str(getattr(error, "detail", ""))
+    if status == 401:
+        return _message(
+            "Not logged in", "Log in to Airflow, then reload this page.", 401, bare=True
+        )
+    if status == 403:
+        return _message("Not allowed", detail, 403, bare=True)
+    return _message("Not found" if status == 404 else "Refused", detail, status)
+
+
+def _not_understood(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
+    return _message(
+        "Not understood", "This address is not one of the page's own. Go back to all days.", 422
+    )
+
+
+def _not_readable(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
+    return _message("The files of the runs cannot be read", str(error), 503)
+
+
+def _broken(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
+    return _message("This page is broken", "The log of Airflow's API server says how.", 500)
