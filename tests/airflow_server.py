@@ -159,10 +159,13 @@ class Airflow:
 
 
 @contextmanager
-def serve(var: Path, store: Path, settings: dict[str, str], *more_dags: Path) -> Iterator[Airflow]:
+def serve(
+    var: Path, store: Path, settings: dict[str, str], *more_dags: Path, base_path: str = ""
+) -> Iterator[Airflow]:
     """Run Airflow while the block runs, on a copy of a store, with more DAG files than the project's.
 
-    What is in the folder `dags` of `var` already counts instead of the project's.
+    What is in the folder `dags` of `var` already counts instead of the project's. `base_path` is what a
+    reverse proxy has before all of Airflow's own paths.
     """
     shutil.copyfile(store, var / "warehouse.duckdb")
     dags = var / "dags"
@@ -183,6 +186,8 @@ def serve(var: Path, store: Path, settings: dict[str, str], *more_dags: Path) ->
         environment |= {
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+            "AIRFLOW__API__BASE_URL": f"http://localhost:{port}{base_path}",
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://localhost:{port}{base_path}/execution/",
         }
         for name, value in environment.items():
             patch.setenv(name, value)

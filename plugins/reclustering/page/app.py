@@ -71,10 +71,12 @@ def create_app() -> FastAPI:
     return app
 
 
-def show_history(days: int = 90) -> HTMLResponse:
-    """Show what the days have brought, as charts and a table."""
-    period = days if days in PERIODS else 90
-    found = _history(period)
+def show_history(days: int | None = None) -> HTMLResponse:
+    """Show what the days have brought, as charts and a table; unless told otherwise, three months or more."""
+    for period in [days] if days in PERIODS else PERIODS[1:]:
+        found = _history(period)
+        if found:
+            break
     return _page(
         "history_page.html.j2",
         days=found,
