@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +14,22 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from reclustering.core.artifacts import explained, fetch, publish, read_json, write_json
-from reclustering.core.contracts import KEYED_FILES, TARGET_LIST
+from reclustering.core.contracts import KEYED_FILES, REPORT, TARGET_LIST
 from reclustering.core.protocols import Warehouse
 from reclustering.labels.history import erase_labels
 from reclustering.retention import ADDRESS_FILES, is_scratch, run_folders
 
-NAMING_FILES = ("features.json", "elbow.json", "clusters.json")
+NAMING_FILES = (
+    "features.json",
+    "elbow.json",
+    "clusters.json",
+    "fit_check.json",
+    "target_list.json",
+)
 """The files that name some customers by key: those left out, and those far from all others."""
+
+TELLING_FILES = (REPORT, "mail.html")
+"""The files that repeat what is said of them."""
 
 
 def add_erase_command(parser: argparse.ArgumentParser, artifacts: Callable[[], UPath]) -> None:
@@ -63,6 +73,7 @@ def erase_customer(warehouse: Warehouse, artifacts: UPath, customer: int) -> dic
         )
         files += sum(_without_rows(there[name], customer) for name in KEYED_FILES if name in there)
         files += sum(_unnamed(there[name], customer) for name in NAMING_FILES if name in there)
+        files += sum(_unsaid(there[name], customer) for name in TELLING_FILES if name in there)
         if TARGET_LIST in there and _is_listed(there[TARGET_LIST], customer):
             lists += _remove([there[name] for name in ADDRESS_FILES if name in there])
     return {"labels": erase_labels(warehouse, customer), "files": files, "lists": lists}
@@ -105,6 +116,18 @@ def _unnamed(path: UPath, customer: int) -> bool:
     return True
 
 
+def _unsaid(path: UPath, customer: int) -> bool:
+    """Write a text without what it says of a customer; tell whether it said anything."""
+    with fetch(path) as local:
+        text = local.read_text(encoding="utf-8")
+    left = _without(text, customer)
+    if left == text:
+        return False
+    with publish(path) as scratch:
+        scratch.write_text(left, encoding="utf-8")
+    return True
+
+
 def _without(content: Any, customer: int) -> Any:
     if isinstance(content, dict):
         return {name: _without(value, customer) for name, value in content.items()}
@@ -114,6 +137,9 @@ def _without(content: Any, customer: int) -> Any:
             for value in content
             if not (isinstance(value, dict) and value.get("customer") == customer)
         ]
+    if isinstance(content, str):
+        # As a guard names somebody: with the features, up to the next one.
+        return re.sub(rf"customer {customer} with [^;)]*", "an erased customer", content)
     return content
 
 

@@ -414,9 +414,12 @@ def email_target_list(
         results = sending.deliver(ledger, rows, mailer, compose)
     summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
-    _write_report(run)
     log.info(summary["summary"])
-    sending.raise_for(results)
+    try:
+        _write_report(run)
+    finally:
+        # Of a mail in doubt a person must hear, whatever becomes of the report.
+        sending.raise_for(results)
     return {name: summary[name] for name in ("sha256", "summary")} | {
         # A preview is to be seen, not to be mailed.
         "held": bool(summary["outcomes"]["held"]) and not run.preview,

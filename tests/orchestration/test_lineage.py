@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from airflow.providers.openlineage.utils.utils import translate_airflow_asset
 from airflow.sdk import Asset
@@ -37,6 +39,23 @@ def test_a_table_is_named_by_server_database_and_schema(collector, monkeypatch, 
     server = f"mssql://sql.example.com:{expected}"
     assert names(collector.collected_assets.inputs) == [(server, "store.dbo.store_sales")]
     assert names(collector.collected_assets.outputs) == [(server, "store.dbo.customer_clusters")]
+
+
+@pytest.mark.parametrize(
+    ("host", "namespace", "name"),
+    [
+        ("SQL.Example.com", "mssql://sql.example.com:1433", "store.dbo.store_sales"),
+        ("tcp:sql,1440", "mssql://sql:1440", "store.dbo.store_sales"),
+        (r"sql\STORE", "mssql://sql:1433", "store.dbo.store_sales"),
+        ("::1", "mssql://[::1]:1433", "store.dbo.store_sales"),
+    ],
+)
+def test_a_server_has_one_name_however_it_is_written(collector, monkeypatch, host, namespace, name):
+    connection = {"conn_type": "mssql", "host": host, "schema": "store", "password": "secret"}
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", json.dumps(connection))
+    with lineage.reported([SALES]):
+        pass
+    assert names(collector.collected_assets.inputs) == [(namespace, name)]
 
 
 def test_a_file_in_a_bucket_is_named_without_the_connection(collector, bucket):

@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from reclustering.core.run import folder_name
 from tests.airflow_server import DAG_ID, serve
 
 pytestmark = pytest.mark.timeout(600)
@@ -65,6 +66,7 @@ def runs(airflow):
     runs["failed"] = airflow.trigger(
         as_of=(datetime.now(UTC).date() + timedelta(days=9)).isoformat()
     )
+    runs["refused"] = airflow.trigger(as_of=DAYS[0], recipients=["someone@elsewhere.example"])
     for run_id in runs.values():
         airflow.finished(run_id)
     return runs
@@ -134,6 +136,7 @@ def test_no_address_is_on_any_page(airflow, runs):
         assert status == 200, path
         assert domain.encode() not in html
         assert b"marketing@" not in html
+        assert b"someone@" not in html
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,21 @@ def test_a_run_that_failed_shows_its_reason_and_what_there_is(airflow, runs):
     html = page(airflow, of_run("run", runs["failed"]), "viewer")[1].decode()
     assert "This run failed at extract_features." in html
     assert "is in the future" in html
+
+
+def test_a_run_that_airflow_has_forgotten_is_still_shown(airflow, runs):
+    path = of_run("run", "scheduled__gone", as_of=DAYS[0])
+    assert page(airflow, path, "viewer")[0] == 404
+    folder = airflow.var / "artifacts" / f"as_of={DAYS[0]}"
+    forgotten = folder / folder_name("scheduled__gone")
+    shutil.copytree(folder / folder_name(runs[DAYS[0]]), forgotten)
+    run = json.loads((forgotten / "run.json").read_text())
+    (forgotten / "run.json").write_text(json.dumps(run | {"run_id": "scheduled__gone"}))
+    status, html, _ = page(airflow, path, "viewer")
+    assert status == 200
+    assert b"Airflow has forgotten this run." in html
+    assert b"37,336 customers in 4 clusters." in html
+    shutil.rmtree(forgotten)
 
 
 def test_the_pages_are_light(airflow, runs):

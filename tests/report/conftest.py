@@ -8,6 +8,10 @@ import json
 import pytest
 from upath import UPath
 
+from tests.buckets import bucket, s3, s3_endpoint
+
+__all__ = ["bucket", "s3", "s3_endpoint"]
+
 RUN = {
     "as_of": "2026-01-15",
     "run_id": "scheduled__2026-01-15T04:00:00+00:00",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
 import pytest
 from upath import UPath
 
-from reclustering.report.history import Day, every_day, read_history
+from reclustering.report.history import Day, every_day, read_day, read_history
+from tests.buckets import BUCKET
 
 LAST = date(2026, 1, 20)
 
@@ -60,9 +62,34 @@ def test_other_days_other_folders_and_broken_files_do_no_harm(write, files, tmp_
     write({"elbow": files["elbow"]}, as_of="2026-01-16")
     write(files, as_of="2026-02-30")
     (tmp_path / "lost+found").mkdir()
+    (tmp_path / "as_of=2026-01-18").touch()
     (tmp_path / "as_of=2026-01-17" / "run").mkdir(parents=True)
     (tmp_path / "as_of=2026-01-17" / "run" / "run.json").write_text("{")
     assert [day.as_of.day for day in history(root)] == [15]
+
+
+def test_a_run_of_an_earlier_version_has_what_it_left(write, files):
+    files["publication"] = {"table": "dbo.customer_clusters", "customers": 10}
+    assert history(write(files)) == [Day(date(2026, 1, 15), files["run"]["run_id"], listed=5)]
+
+
+def test_one_day_is_found_by_itself(write, files):
+    root = write(files)
+    assert read_day(root, date(2026, 1, 15)) == history(root)[0]
+    assert read_day(root, date(2026, 1, 16)) is None
+
+
+def test_tasks_write_to_a_bucket_while_it_is_looked_at(bucket, s3, files):
+    def write(as_of):
+        for name, content in files.items():
+            key = f"runs/as_of={as_of}/run/{name}.json"
+            s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(content).encode())
+
+    write("2026-01-15")
+    assert len(history(bucket)) == 1
+    write("2026-01-16")
+    bucket.fs.invalidate_cache()
+    assert len(history(bucket)) == 2
 
 
 def test_a_day_without_a_run_is_a_gap(write, files):

@@ -69,19 +69,34 @@ def test_what_a_guard_said_is_told_once_and_with_what_became_of_it(files):
     early = {"guard": "stale load", "problem": "the newest sale is old"}
     files["features"]["overrides"] = [early]
     files["target_list"]["overrides"] = [early, said]
-    assert [(one["guard"], one["went_on"]) for one in RunView(files).findings] == [
-        ("stale load", True),
-        ("list change", True),
+    assert [(one["guard"], one["became"]) for one in RunView(files).findings] == [
+        ("stale load", "A person let it pass."),
+        ("list change", "A person let it pass."),
     ]
     files["target_list"] |= {"overrides": [], "findings": [said]}
     files["features"]["overrides"] = []
-    assert [one["went_on"] for one in RunView(files).findings] == [False]
-    assert "It stops the mail." in text_of(render_report(RunView(files)))
+    assert [one["became"] for one in RunView(files).findings] == ["A person released the list."]
+    files["delivery"]["outcomes"] = {"held": 1}
+    assert "the list has changed by half. It stops the mail." in text_of(
+        render_report(RunView(files))
+    )
 
 
 def test_a_preview_says_so(files):
     files["run"]["params"]["preview"] = True
-    assert "A preview. Nothing was published" in text_of(render_report(RunView(files)))
+    files["fit_check"]["overrides"] = [{"guard": "influence", "problem": "one is all"}]
+    text = text_of(render_report(RunView(files)))
+    assert "A preview. Nothing was published" in text
+    assert "one is all. It would have stopped the run." in text
+    files["run"]["params"]["accept_change"] = True
+    assert "one is all. A person let it pass." in text_of(render_report(RunView(files)))
+
+
+def test_what_was_left_before_a_task_was_cleared_is_not_shown(files):
+    view = RunView(files).of_tasks({"extract_features", "choose_k"})
+    assert view.missing[0] == "fit_clusters"
+    assert view.elbow
+    assert view.clusters is None
 
 
 def test_a_first_run_has_nothing_to_compare_with(files):

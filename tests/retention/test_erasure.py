@@ -33,6 +33,10 @@ def runs(world):
         run.path("elbow.json").write_text(
             json.dumps({"k": 2, "outliers": {"customers": named[: 2 if run is first else 1]}})
         )
+        said = f"customer {GONE} with frequency 9: 80.0%; customer 22 with frequency 9: 5.0%"
+        said = said if run is first else "nobody"
+        run.path("fit_check.json").write_text(json.dumps({"overrides": [{"problem": said}]}))
+        run.path("report.html").write_text(f"<li>({said})</li>")
     world.sql(
         "INSERT INTO dbo.customer_clusters_staging SELECT 'x', customer, 0, 0, 0, 0, 0"
         " FROM (VALUES (1), (2)) t(customer)"
@@ -55,7 +59,7 @@ def test_the_customer_is_in_no_table_and_no_file(world, runs):
     first, second = runs
     before = content(second)
     done = erase_customer(world.warehouse, first.artifacts, GONE)
-    assert done == {"labels": 1, "files": 4, "lists": 2}
+    assert done == {"labels": 1, "files": 6, "lists": 2}
     for table in ("customer_clusters", "customer_clusters_staging"):
         assert world.sql(f"SELECT count(*) FROM dbo.{table} WHERE customer = 2") == [(0,)]
     assert world.sql("SELECT count(*) FROM dbo.customer_clusters") == [(4,)]
@@ -64,6 +68,11 @@ def test_the_customer_is_in_no_table_and_no_file(world, runs):
         assert keys(first, name) == [1, 22], name
     elbow = json.loads(first.path("elbow.json").read_text())
     assert elbow == {"k": 2, "outliers": {"customers": [{"customer": 1, "frequency": 3}]}}
+    left = "an erased customer; customer 22 with frequency 9: 5.0%"
+    assert json.loads(first.path("fit_check.json").read_text()) == {
+        "overrides": [{"problem": left}]
+    }
+    assert first.path("report.html").read_text() == f"<li>({left})</li>"
     # With the customer on them; 22 is not 2.
     assert not first.path("target_list.csv").exists()
     assert not first.path("target_list.xlsx").exists()
@@ -103,7 +112,7 @@ def test_the_command_says_what_it_did_and_what_stays(
     monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_ARTIFACTS", (world.folder / "artifacts").as_uri())
     assert main(["erase", str(GONE)]) == 0
     said = capsys.readouterr().out
-    assert "Erased customer 2: 1 published labels; 4 files were written without" in said
+    assert "Erased customer 2: 1 published labels; 6 files were written without" in said
     assert "As long as those have the customer's sales, the next run reads them again." in said
     assert "example.com" not in said
 

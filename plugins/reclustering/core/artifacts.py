@@ -132,6 +132,23 @@ def read_json(source: UPath) -> dict[str, Any]:
     return content
 
 
+def find_json(source: UPath) -> dict[str, Any] | None:
+    """Read a dict that `write_json` published, in one request; None where there is none.
+
+    Raises
+    ------
+    BadInputError
+        When the file is not JSON.
+    """
+    try:
+        content: dict[str, Any] = json.loads(source.fs.cat_file(source.path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise BadInputError(f"{source} is not readable JSON ({error}).") from error
+    return content
+
+
 def file_sha256(file: Path) -> str:
     """Give the SHA-256 (hexadecimal) of a file."""
     with file.open("rb") as content:

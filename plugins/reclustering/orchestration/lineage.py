@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from urllib.parse import quote
 
-from airflow.sdk import Asset, BaseHook
+from airflow.sdk import Asset, BaseHook, Connection
 from airflow.sdk.lineage import NoOpCollector, get_hook_lineage_collector
 from upath import UPath
 
@@ -43,16 +44,17 @@ def _report(
     collector = get_hook_lineage_collector()
     if isinstance(collector, NoOpCollector):
         return
-    try:
-        for table in tables_read:
-            collector.add_input_asset(_READER, uri=_table(table.name))
-        for table in tables_written:
-            collector.add_output_asset(_READER, uri=_table(table.name))
-        for path, use in files:
-            add = collector.add_input_asset if use == "read" else collector.add_output_asset
-            add(_READER, uri=_file(path))
-    except Exception as error:  # noqa: BLE001 (the task itself has done its work)
-        log.warning("What was read and written could not be reported as lineage: %s", error)
+    uses: list[tuple[Use, Callable[[], str]]] = [
+        *(("read", partial(_table, table.name)) for table in tables_read),
+        *(("written", partial(_table, table.name)) for table in tables_written),
+        *((use, partial(_file, path)) for path, use in files),
+    ]
+    for use, uri in uses:
+        add = collector.add_input_asset if use == "read" else collector.add_output_asset
+        try:
+            add(_READER, uri=uri())
+        except Exception as error:  # noqa: BLE001 (the task itself has done its work)
+            log.warning("Something read or written could not be reported as lineage: %s", error)
 
 
 def _table(name: str) -> str:
@@ -62,8 +64,18 @@ def _table(name: str) -> str:
     if warehouse.conn_type == "duckdb":
         return _uri("file", f"/{database}")
     schema, _, table = name.partition(".")
-    host = f"{(warehouse.host or '').strip()}:{warehouse.port or DEFAULT_PORT}"
-    return f"mssql://{host}/{database}/{schema}/{table}"
+    return f"mssql://{_server(warehouse)}/{database}/{schema}/{table}"
+
+
+def _server(warehouse: Connection) -> str:
+    """Give host, port and instance from the forms in which SQL Server's drivers take them."""
+    host = (warehouse.host or "").strip().lower().removeprefix("tcp:")
+    host, _, port = host.partition(",")
+    host, _, instance = host.partition("\\")
+    if ":" in host:
+        host = f"[{host.strip('[]')}]"
+    server = f"{host}:{port or warehouse.port or DEFAULT_PORT}"
+    return f"{server}/{instance}" if instance else server
 
 
 def _file(path: UPath) -> str:

@@ -14,7 +14,7 @@ from airflow.models.xcom import XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from reclustering.core.errors import BadInputError
+from reclustering.core.errors import BadInputError, without_addresses
 from reclustering.orchestration.failure import FAILURE
 from reclustering.orchestration.runs import FIRST_TASK, resolve_day
 from reclustering.report.view import WRITTEN_BY
@@ -41,7 +41,15 @@ class AirflowRun:
     state: str
     as_of: date | None
     tasks: list[Task]
-    failure: str | None
+    failure: str
+
+    @property
+    def done(self) -> set[str]:
+        """The tasks whose files are of this run as it is now, and not of an attempt before it was cleared."""
+        ended = {task.task_id for task in self.tasks if task.state == "success"}
+        # The mail's task says what became of each mail, and then fails.
+        failed = {task.task_id for task in self.tasks if task.state == "failed"}
+        return ended | (failed & {WRITTEN_BY["delivery"]})
 
     @property
     def failed_task(self) -> str | None:
@@ -67,7 +75,8 @@ def find_run(session: Session, run_id: str) -> AirflowRun | None:
         state=str(dag_run.state),
         as_of=_as_of(session, dag_run),
         tasks=tasks,
-        failure=_xcom(session, run_id, failed, FAILURE) if failed else None,
+        # It may name who is mailed.
+        failure=without_addresses(_xcom(session, run_id, failed, FAILURE) or "") if failed else "",
     )
 
 

@@ -22,14 +22,14 @@ from upath import UPath
 
 from reclustering.core.artifacts import fetch
 from reclustering.core.contracts import TARGET_LIST, TARGET_LIST_SPREADSHEET
-from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.errors import TerminalError, TransientError, without_addresses
 from reclustering.core.run import Run
 from reclustering.orchestration.variables import artifacts
 from reclustering.page.access import ListReader, may_have_list, may_read
 from reclustering.page.airflow_run import DAG_ID, AirflowRun, find_run
-from reclustering.report.history import Day, every_day, read_history
+from reclustering.report.history import Day, every_day, read_day, read_history
 from reclustering.report.rendering import ASSETS, asset, render
-from reclustering.report.view import RunView, differences, read_run
+from reclustering.report.view import differences, read_run
 
 HEADERS = {
     # Scripts and styles come from here alone, and only Airflow may frame it.
@@ -91,32 +91,42 @@ def show_history(days: int | None = None) -> HTMLResponse:
 
 
 def show_run(
-    run_id: RunId, session: SessionDep, user: GetUserDep, dag_id: str = DAG_ID
+    run_id: RunId,
+    session: SessionDep,
+    user: GetUserDep,
+    dag_id: str = DAG_ID,
+    as_of: date | None = None,
 ) -> HTMLResponse:
-    """Show a run, as far as it has come."""
+    """Show a run, as far as it has come. With its day it is found even if Airflow has forgotten it."""
     if dag_id != DAG_ID:
         return _message(
             "Nothing to see here",
             f"This tab is about the runs of {DAG_ID}; this run is another DAG's.",
         )
-    run = _existing(session, run_id)
-    view = _view(run)
+    run = find_run(session, run_id)
+    day = run.as_of if run else as_of
+    view = read_run(_folder(day, run_id)) if day else None
+    if view and run and run.tasks:
+        view = view.of_tasks(run.done)
+    if run is None and (view is None or view.run_id != run_id):
+        raise _no_run()
     return _page(
         "run_page.html.j2",
         run=run,
+        run_id=run_id,
         view=view,
-        as_of=run.as_of,
+        as_of=day,
         dag_id=DAG_ID,
-        may_download=may_have_list(user),
+        may_download=run is not None and may_have_list(user) and _list_file(run) is not None,
     )
 
 
 def show_comparison(one: date, other: date) -> HTMLResponse:
     """Show two days side by side."""
-    days = {day.as_of: day for day in _history(max(PERIODS))}
     views = []
     for as_of in (one, other):
-        view = read_run(_folder(as_of, days[as_of].run_id)) if as_of in days else None
+        day = read_day(_artifacts(), as_of)
+        view = read_run(_folder(as_of, day.run_id)) if day else None
         if view is None:
             raise HTTPException(
                 404, f"There is no run of {as_of}. Choose two days of the list of all days."
@@ -129,23 +139,20 @@ def download_list(
     run_id: RunId, session: SessionDep, user: ListReader, dag_id: str = DAG_ID
 ) -> StreamingResponse:
     """Give the list of a run, with names and addresses; who had it is in Airflow's audit log."""
-    if dag_id != DAG_ID:
-        raise HTTPException(404, f"Only {DAG_ID} has lists.")
-    run = _existing(session, run_id)
-    found = next(
-        (name for name in LIST_FILES if run.as_of and (_folder(run.as_of, run_id) / name).exists()),
-        None,
-    )
-    if found is None or run.as_of is None:
+    run = find_run(session, run_id) if dag_id == DAG_ID else None
+    if run is None:
+        raise _no_run()
+    path = _list_file(run)
+    if path is None:
         raise HTTPException(
             404, "This run has no list, or it is deleted: lists are kept for some days only."
         )
     session.add(Log("target_list_downloaded", owner=user.get_name(), dag_id=DAG_ID, run_id=run_id))
     session.commit()
-    name = found.replace(".", f"_{run.as_of}.")
+    name = path.name.replace(".", f"_{run.as_of}.")
     return StreamingResponse(
-        _content(_folder(run.as_of, run_id) / found),
-        media_type=LIST_FILES[found],
+        _content(path),
+        media_type=LIST_FILES[path.name],
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
             "Cache-Control": "no-store",
@@ -162,15 +169,22 @@ def serve_asset(name: str) -> Response:
     )
 
 
-def _existing(session: SessionDep, run_id: str) -> AirflowRun:
-    run = find_run(session, run_id)
-    if run is None:
-        raise HTTPException(404, f"{DAG_ID} has no such run, or Airflow has forgotten it.")
-    return run
+def _no_run() -> HTTPException:
+    return HTTPException(404, f"{DAG_ID} has no such run, or Airflow has forgotten it.")
 
 
-def _view(run: AirflowRun) -> RunView | None:
-    return read_run(_folder(run.as_of, run.run_id)) if run.as_of else None
+def _list_file(run: AirflowRun) -> UPath | None:
+    if run.as_of is None:
+        return None
+    paths = (_folder(run.as_of, run.run_id) / name for name in LIST_FILES)
+    return next((path for path in paths if path.exists()), None)
+
+
+def _artifacts() -> UPath:
+    root = artifacts()
+    # A bucket's listings are remembered for as long as this process lives, and tasks write from others.
+    root.fs.invalidate_cache()
+    return root
 
 
 def _folder(as_of: date, run_id: str) -> UPath:
@@ -179,9 +193,8 @@ def _folder(as_of: date, run_id: str) -> UPath:
 
 def _history(days: int) -> list[Day]:
     # A day ahead, for it may be tomorrow where the store is.
-    return read_history(
-        artifacts(), last=datetime.now(UTC).date() + timedelta(days=1), days=days + 1
-    )
+    last = datetime.now(UTC).date() + timedelta(days=1)
+    return read_history(_artifacts(), last=last, days=days + 1)
 
 
 def _content(path: UPath) -> Iterator[bytes]:
@@ -224,8 +237,11 @@ def _not_understood(request: Request, error: Exception) -> HTMLResponse:  # noqa
 
 
 def _not_readable(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
-    return _message("The files of the runs cannot be read", str(error), 503)
+    return _message("The files of the runs cannot be read", without_addresses(str(error)), 503)
 
 
 def _broken(request: Request, error: Exception) -> HTMLResponse:  # noqa: ARG001
-    return _message("This page is broken", "The log of Airflow's API server says how.", 500)
+    page = _message("This page is broken", "The log of Airflow's API server says how.", 500)
+    # It comes from outside the middleware.
+    page.headers.update(HEADERS)
+    return page

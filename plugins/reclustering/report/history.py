@@ -12,7 +12,7 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.artifacts import explained, read_json
+from reclustering.core.artifacts import explained, find_json
 from reclustering.core.errors import BadInputError
 
 READERS = 16
@@ -76,6 +76,13 @@ def read_history(artifacts: UPath, *, last: date, days: int) -> list[Day]:
         return [day for day in read if day is not None]
 
 
+def read_day(artifacts: UPath, as_of: date) -> Day | None:
+    """Read one day; None if it has no run."""
+    folder = artifacts / f"as_of={as_of.isoformat()}"
+    with explained(artifacts):
+        return _read_day(as_of, folder) if folder.exists() else None
+
+
 def every_day(days: Iterable[Day]) -> list[dict[str, Any]]:
     """Give each day from the first to the last as what a chart draws; of a gap only the day is known."""
     known = {day.as_of: day for day in days}
@@ -101,38 +108,43 @@ def every_day(days: Iterable[Day]) -> list[dict[str, Any]]:
 
 
 def _read_day(as_of: date, folder: UPath) -> Day | None:
+    if not folder.is_dir():
+        return None
     runs = [one for run in folder.iterdir() if (one := _read_run(as_of, run)) is not None]
     # Of runs that published, the last counts; ISO times in one zone sort as they follow each other.
     return max(runs, key=lambda one: one[0])[1] if runs else None
 
 
 def _read_run(as_of: date, folder: UPath) -> tuple[tuple[bool, str], Day] | None:
-    files: dict[str, dict[str, Any]] = {}
-    for name in ("run", "publication", "target_list", "delivery"):
-        # Not there yet, or just being replaced.
-        with suppress(BadInputError):
-            files[name] = read_json(folder / f"{name}.json")
-    if "run" not in files:
+    run = _find(folder, "run")
+    if not run:
         return None
-    run_id, publication = files["run"]["run_id"], files.get("publication", {})
-    published = bool(publication.get("table"))
+    run_id, publication = run["run_id"], _find(folder, "publication")
+    if not publication.get("table"):
+        return (False, ""), Day(as_of, run_id, mark="not published")
     mark = None
-    if not published:
-        mark = "not published"
-    elif run_id.startswith("backfill__"):
+    if run_id.startswith("backfill__"):
         mark = "backfill"
-    elif files.get("delivery", {}).get("outcomes", {}).get("held"):
+    elif _find(folder, "delivery").get("outcomes", {}).get("held"):
         mark = "held"
+    # Earlier versions wrote less.
     day = Day(
         as_of,
         run_id,
-        k=publication.get("k") if published else None,
-        sizes=tuple(publication["sizes"]) if published else (),
-        changed=publication.get("changed") if published else None,
-        listed=files.get("target_list", {}).get("customers") if published else None,
+        k=publication.get("k"),
+        sizes=tuple(publication.get("sizes", ())),
+        changed=publication.get("changed"),
+        listed=_find(folder, "target_list").get("customers"),
         mark=mark,
     )
-    return (published, publication.get("at") or ""), day
+    return (True, publication.get("at", "")), day
+
+
+def _find(folder: UPath, name: str) -> dict[str, Any]:
+    """Read a file; nothing where it is not there yet, or no JSON."""
+    with suppress(BadInputError):
+        return find_json(folder / f"{name}.json") or {}
+    return {}
 
 
 def _day_of(folder: UPath) -> date | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.artifacts import read_json
+from reclustering.core.artifacts import explained, find_json
 from reclustering.core.contracts import EXCLUSIONS, FEATURES
 from reclustering.report.words import count, percent
 
@@ -91,6 +92,11 @@ class RunView:
         """The tasks whose file is not there, in their order."""
         return [task for name, task in WRITTEN_BY.items() if name not in self.files]
 
+    def of_tasks(self, done: Collection[str]) -> RunView:
+        """Give what these tasks have left; of a run that is done anew, what the others left is of before."""
+        names = {"run", *(name for name, task in WRITTEN_BY.items() if task in done)}
+        return RunView({name: self.files[name] for name in self.files if name in names})
+
     @property
     def elbow(self) -> dict[str, Any] | None:
         """`elbow.json`."""
@@ -150,7 +156,15 @@ class RunView:
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """What guards have said, each with its name, its sentence, and whether the run went on."""
+        """What guards have said, each with its name, its sentence, and what became of it."""
+        outcomes = self.files.get("delivery", {}).get("outcomes", {})
+        released = any(outcomes.get(name) for name in OUTCOMES if name != "held")
+        accepted = bool(self.params.get("accept_change"))
+        if self.preview and not accepted:
+            stopped = passed = "It would have stopped the run."
+        else:
+            passed = "A person let it pass."
+            stopped = "A person released the list." if released else "It stops the mail."
         built = self.built or {"overrides": [], "findings": []}
         let_pass = [
             *self.files.get("features", {}).get("overrides", []),
@@ -158,8 +172,8 @@ class RunView:
         ]
         let_pass += [one for one in built["overrides"] if one not in let_pass]
         return [
-            *({**one, "went_on": True} for one in let_pass),
-            *({**one, "went_on": self.preview} for one in built["findings"]),
+            *({**one, "became": passed} for one in let_pass),
+            *({**one, "became": stopped} for one in built["findings"]),
         ]
 
     @property
@@ -237,11 +251,9 @@ def read_run(folder: UPath) -> RunView | None:
     BadInputError
         When a file is no JSON.
     """
-    files = {}
-    for name in FILES:
-        path = folder / f"{name}.json"
-        if path.exists():
-            files[name] = read_json(path)
+    with explained(folder), ThreadPoolExecutor(len(FILES)) as readers:
+        found = readers.map(lambda name: find_json(folder / f"{name}.json"), FILES)
+        files = {name: content for name, content in zip(FILES, found, strict=True) if content}
     return RunView(files) if "run" in files else None
 
 

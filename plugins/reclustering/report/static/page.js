@@ -14,14 +14,24 @@ const charts = [];
 
 function followTheme() {
   const root = around?.document.documentElement;
-  if (!root) return;
+  if (!root) {
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => charts.forEach((one) => one.paint()));
+    return;
+  }
   const take = () => {
     const dark = root.classList.contains("dark") || root.dataset.theme === "dark";
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     charts.forEach((one) => one.paint());
   };
-  new MutationObserver(take).observe(root, { attributes: true, attributeFilter: ["class", "data-theme"] });
-  take();
+  const observer = new MutationObserver(take);
+  const watch = () => {
+    observer.observe(root, { attributes: true, attributeFilter: ["class", "data-theme"] });
+    take();
+  };
+  // Airflow's page outlives this one, and would keep it.
+  addEventListener("pagehide", () => observer.disconnect());
+  addEventListener("pageshow", (event) => event.persisted && watch());
+  watch();
 }
 
 // A frame may not lead its surroundings elsewhere; a link of theirs may.
@@ -123,7 +133,8 @@ function drawElbow(elbow) {
     options: {
       interaction: { mode: "nearest", axis: "x", intersect: false },
       scales: {
-        x: { type: "linear", title: { display: true, text: "number of clusters k" }, min: 0.5, ticks: { stepSize: 1 },
+        x: { type: "linear", title: { display: true, text: "number of clusters k" }, min: 0.5,
+             max: Math.max(...elbow.curve.map(({ k }) => k), elbow.k, elbow.previous ?? 0) + 0.5,
              afterBuildTicks: (axis) => { axis.ticks = elbow.curve.map(({ k }) => ({ value: k })); } },
         y: { beginAtZero: true, title: { display: true, text: "inertia" }, ticks: { callback: (value) => whole.format(value) } },
       },
@@ -148,6 +159,8 @@ function drawElbow(elbow) {
   }));
 }
 
+const tones = ["blue", "orange", "green", "purple", "brown", "grey"];
+
 // One line over the days; a day without a run is a gap.
 function drawHistory(history) {
   const shapes = { backfill: "triangle", held: "rectRot", "": "circle" };
@@ -156,8 +169,9 @@ function drawHistory(history) {
       type: "line",
       data: {
         labels: history.days.map(({ as_of }) => as_of),
-        datasets: lines.map(({ name, tone, values }) => ({
+        datasets: lines.map(({ name, tone, values }, i) => ({
           label: name,
+          borderDash: i < tones.length ? [] : [6, 4],
           data: history.days.map(values),
           borderColor: color(tone),
           backgroundColor: color(tone),
@@ -173,13 +187,13 @@ function drawHistory(history) {
           legend: { display: lines.length > 1 },
           tooltip: { callbacks: { afterTitle: ([item]) => history.days[item.dataIndex].mark ?? "" } },
         },
-        onClick: (_, [hit]) => {
+        onClick: (event, _, clicked) => {
+          const [hit] = clicked.getElementsAtEventForMode(event, "nearest", { intersect: true }, false);
           const link = hit && document.getElementById(`run-${history.days[hit.index].as_of}`);
           link?.click();
         },
       },
     }));
-  const tones = ["blue", "orange", "green", "purple", "brown", "grey"];
   chart("k-chart", "k", [{ name: "k", tone: "blue", values: ({ k }) => k ?? null }], { ticks: { precision: 0 } });
   chart(
     "sizes-chart",
