@@ -15,7 +15,7 @@ from airflow.sdk import DAG
 from airflow.sdk.listener import get_listener_manager
 from rich.console import Console
 
-DAG_ID = "customer_reclustering"
+from reclustering.orchestration.runs import DAG_ID
 
 
 def load_dag() -> DAG:

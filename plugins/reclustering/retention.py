@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from upath import UPath
 
 from reclustering.core.artifacts import explained
 from reclustering.core.contracts import KEYED_FILES, TARGET_LIST, TARGET_LIST_SPREADSHEET
+from reclustering.core.run import day_of_folder
 from reclustering.target_list.list_file import CSV_HEADER
 
 ADDRESS_FILES = (TARGET_LIST, TARGET_LIST_SPREADSHEET)
@@ -62,7 +63,7 @@ def run_folders(artifacts: UPath) -> Iterator[UPath]:
     if not artifacts.exists():
         return
     for day in artifacts.iterdir():
-        if _is_as_of(day.name) and _is_folder(day):
+        if day_of_folder(day.name) and _is_folder(day):
             yield from filter(_is_folder, day.iterdir())
 
 
@@ -97,14 +98,6 @@ def _files(artifacts: UPath, names: Collection[str]) -> Iterator[UPath]:
             named = file.name in names or is_scratch(file, names)
             if named and file.is_file() and not file.is_symlink():
                 yield file
-
-
-def _is_as_of(name: str) -> bool:
-    try:
-        date.fromisoformat(name.removeprefix("as_of="))
-    except ValueError:
-        return False
-    return name.startswith("as_of=")
 
 
 def _is_folder(path: UPath) -> bool:

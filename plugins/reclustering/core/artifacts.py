@@ -139,11 +139,16 @@ def find_json(source: UPath) -> dict[str, Any] | None:
     ------
     BadInputError
         When the file is not JSON.
+    TransientError, TerminalError
+        When a bucket does not give it.
     """
+    with explained(source):
+        try:
+            text = source.fs.cat_file(source.path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
     try:
-        content: dict[str, Any] = json.loads(source.fs.cat_file(source.path))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        content: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise BadInputError(f"{source} is not readable JSON ({error}).") from error
     return content

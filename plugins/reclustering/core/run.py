@@ -41,7 +41,22 @@ class Run:
 
     def path(self, name: str) -> UPath:
         """Give the path of one of this run's files."""
-        return self.artifacts / f"as_of={self.as_of.isoformat()}" / folder_name(self.run_id) / name
+        return self.artifacts / day_folder(self.as_of) / folder_name(self.run_id) / name
+
+
+def day_folder(as_of: date) -> str:
+    """Give the name of the folder of a day's runs."""
+    return f"as_of={as_of.isoformat()}"
+
+
+def day_of_folder(name: str) -> date | None:
+    """Give the day whose runs a folder of this name holds; None if it is no such name."""
+    if not name.startswith("as_of="):
+        return None
+    try:
+        return date.fromisoformat(name.removeprefix("as_of="))
+    except ValueError:
+        return None
 
 
 _AIRFLOWS_OWN = re.compile(

@@ -8,13 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from reclustering.core.clusters import find_cluster
 from reclustering.core.guards import problems
 from reclustering.delivery.attachment import Attachment
+from reclustering.report.rendering import environment
 from reclustering.report.view import RunView
-from reclustering.report.words import count, day, number, percent
+from reclustering.report.words import count, day, number
 
 PLOTS = ("clusters", "elbow")
 """The plots in the mail; each is a PNG of this name among the run's files."""
@@ -132,12 +133,4 @@ def render_text(view: MessageView, attachment: Attachment | None) -> str:
 
 @cache
 def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "percent": percent, "count": count, "day": day}
-    return environment
+    return environment(Path(__file__).parent / "templates")

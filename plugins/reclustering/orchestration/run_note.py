@@ -12,9 +12,8 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 from reclustering.core.errors import BadInputError
-from reclustering.orchestration.runs import resolve_day
+from reclustering.orchestration.runs import DAG_ID, resolve_day
 
-DAG_ID = "customer_reclustering"
 _START = "as of "
 
 

@@ -12,6 +12,8 @@ from reclustering.core.run import TAB, Run, resolve_as_of
 from reclustering.delivery.settings import held_because
 from reclustering.orchestration.variables import artifacts
 
+DAG_ID = "customer_reclustering"
+
 FIRST_TASK = "extract_features"
 """The task that resolves as_of; the others read it from what it returned."""
 

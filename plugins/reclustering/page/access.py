@@ -16,7 +16,7 @@ from airflow.api_fastapi.auth.managers.models.resource_details import (
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, HTTPException
 
-from reclustering.page.airflow_run import DAG_ID
+from reclustering.orchestration.runs import DAG_ID
 
 may_read = requires_access_dag("GET", DagAccessEntity.RUN, param_dag_id=DAG_ID)
 """Whoever may see the runs of this DAG. Its id is fixed: from the query the caller would choose it."""

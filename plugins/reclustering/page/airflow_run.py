@@ -16,10 +16,8 @@ from sqlalchemy.orm import Session
 
 from reclustering.core.errors import BadInputError, without_addresses
 from reclustering.orchestration.failure import FAILURE
-from reclustering.orchestration.runs import FIRST_TASK, resolve_day
+from reclustering.orchestration.runs import DAG_ID, FIRST_TASK, resolve_day
 from reclustering.report.view import WRITTEN_BY
-
-DAG_ID = "customer_reclustering"
 
 
 @dataclass(frozen=True)
@@ -46,15 +44,14 @@ class AirflowRun:
     @property
     def done(self) -> set[str]:
         """The tasks whose files are of this run as it is now, and not of an attempt before it was cleared."""
-        ended = {task.task_id for task in self.tasks if task.state == "success"}
+        done = {task.task_id for task in self.tasks if task.state == "success"}
         # The mail's task says what became of each mail, and then fails.
-        failed = {task.task_id for task in self.tasks if task.state == "failed"}
-        return ended | (failed & {WRITTEN_BY["delivery"]})
+        return done | ({WRITTEN_BY["delivery"]} & {self.failed_task})
 
     @property
     def failed_task(self) -> str | None:
         """The task at which it failed."""
-        return next((task.task_id for task in self.tasks if task.state == "failed"), None)
+        return _failed(self.tasks)
 
 
 def find_run(session: Session, run_id: str) -> AirflowRun | None:
@@ -69,7 +66,7 @@ def find_run(session: Session, run_id: str) -> AirflowRun | None:
     # In their order; a run of another version of the DAG may have others.
     names = [*WRITTEN_BY.values(), *sorted(instances.keys() - set(WRITTEN_BY.values()))]
     tasks = [_task(instances[name]) for name in names if name in instances]
-    failed = next((task.task_id for task in tasks if task.state == "failed"), None)
+    failed = _failed(tasks)
     return AirflowRun(
         run_id=run_id,
         state=str(dag_run.state),
@@ -78,6 +75,10 @@ def find_run(session: Session, run_id: str) -> AirflowRun | None:
         # It may name who is mailed.
         failure=without_addresses(_xcom(session, run_id, failed, FAILURE) or "") if failed else "",
     )
+
+
+def _failed(tasks: list[Task]) -> str | None:
+    return next((task.task_id for task in tasks if task.state == "failed"), None)
 
 
 def _task(instance: TaskInstance) -> Task:

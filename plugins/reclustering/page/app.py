@@ -24,9 +24,10 @@ from reclustering.core.artifacts import fetch
 from reclustering.core.contracts import TARGET_LIST, TARGET_LIST_SPREADSHEET
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
 from reclustering.core.run import Run
+from reclustering.orchestration.runs import DAG_ID
 from reclustering.orchestration.variables import artifacts
 from reclustering.page.access import ListReader, may_have_list, may_read
-from reclustering.page.airflow_run import DAG_ID, AirflowRun, find_run
+from reclustering.page.airflow_run import AirflowRun, find_run
 from reclustering.report.history import Day, every_day, read_day, read_history
 from reclustering.report.rendering import ASSETS, asset, render
 from reclustering.report.view import differences, read_run
@@ -188,7 +189,7 @@ def _artifacts() -> UPath:
 
 
 def _folder(as_of: date, run_id: str) -> UPath:
-    return Run(as_of, run_id, artifacts()).path("run.json").parent
+    return Run(as_of, run_id, _artifacts()).path("run.json").parent
 
 
 def _history(days: int) -> list[Day]:

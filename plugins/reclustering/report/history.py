@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -14,6 +13,7 @@ from upath import UPath
 
 from reclustering.core.artifacts import explained, find_json
 from reclustering.core.errors import BadInputError
+from reclustering.core.run import day_folder, day_of_folder
 
 READERS = 16
 """Files that are read at a time; a bucket takes tens of milliseconds for each."""
@@ -31,7 +31,7 @@ class Day:
         Airflow's name for the run.
     k : int or None
         Clusters published.
-    sizes : list of int
+    sizes : tuple of int
         Customers of labels 0, 1, …
     changed : float or None
         Share of the customers of both runs who changed cluster since the run before, 0 to 1.
@@ -69,7 +69,7 @@ def read_history(artifacts: UPath, *, last: date, days: int) -> list[Day]:
         found = [
             (as_of, folder)
             for folder in artifacts.iterdir()
-            if (as_of := _day_of(folder)) is not None and first <= as_of <= last
+            if (as_of := day_of_folder(folder.name)) is not None and first <= as_of <= last
         ]
     with ThreadPoolExecutor(READERS) as readers:
         read = readers.map(lambda one: _read_day(*one), sorted(found, key=lambda one: one[0]))
@@ -78,9 +78,7 @@ def read_history(artifacts: UPath, *, last: date, days: int) -> list[Day]:
 
 def read_day(artifacts: UPath, as_of: date) -> Day | None:
     """Read one day; None if it has no run."""
-    folder = artifacts / f"as_of={as_of.isoformat()}"
-    with explained(artifacts):
-        return _read_day(as_of, folder) if folder.exists() else None
+    return _read_day(as_of, artifacts / day_folder(as_of))
 
 
 def every_day(days: Iterable[Day]) -> list[dict[str, Any]]:
@@ -108,9 +106,9 @@ def every_day(days: Iterable[Day]) -> list[dict[str, Any]]:
 
 
 def _read_day(as_of: date, folder: UPath) -> Day | None:
-    if not folder.is_dir():
-        return None
-    runs = [one for run in folder.iterdir() if (one := _read_run(as_of, run)) is not None]
+    with explained(folder):
+        folders = list(folder.iterdir()) if folder.is_dir() else []
+    runs = [one for run in folders if (one := _read_run(as_of, run)) is not None]
     # Of runs that published, the last counts; ISO times in one zone sort as they follow each other.
     return max(runs, key=lambda one: one[0])[1] if runs else None
 
@@ -145,11 +143,3 @@ def _find(folder: UPath, name: str) -> dict[str, Any]:
     with suppress(BadInputError):
         return find_json(folder / f"{name}.json") or {}
     return {}
-
-
-def _day_of(folder: UPath) -> date | None:
-    match = re.fullmatch(r"as_of=(\d{4}-\d\d-\d\d)", folder.name)
-    try:
-        return date.fromisoformat(match[1]) if match else None
-    except ValueError:
-        return None

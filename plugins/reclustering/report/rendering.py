@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from reclustering.core.contracts import FEATURES
@@ -61,25 +61,30 @@ def as_json(value: Any) -> Markup:
     return Markup(text)  # noqa: S704 (no sign is left that HTML would read)
 
 
-@cache
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
+def environment(folder: Path) -> Environment:
+    """Give what renders the templates of a folder, with numbers and days as they are written everywhere."""
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "as_json": as_json,
+    made.filters |= {
         "count": words.count,
         "day": words.day,
-        "figures": _figures,
         "number": words.number,
         "percent": words.percent,
     }
-    environment.globals |= {"CRITERIA": CRITERIA, "FEATURES": FEATURES, "chart_data": chart_data}
-    return environment
+    return made
+
+
+@cache
+def _templates() -> Environment:
+    made = environment(Path(__file__).parent / "templates")
+    made.filters |= {"as_json": as_json, "figures": _figures}
+    made.globals |= {"CRITERIA": CRITERIA, "FEATURES": FEATURES, "chart_data": chart_data}
+    return made
 
 
 def _figures(value: float | None) -> str:

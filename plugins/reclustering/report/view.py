@@ -11,21 +11,9 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.artifacts import explained, find_json
+from reclustering.core.artifacts import find_json
 from reclustering.core.contracts import EXCLUSIONS, FEATURES
 from reclustering.report.words import count, percent
-
-FILES = (
-    "run",
-    "features",
-    "elbow",
-    "clusters",
-    "fit_check",
-    "publication",
-    "target_list",
-    "delivery",
-)
-"""The JSON files that a run leaves, one for each task and one before them all, in their order."""
 
 WRITTEN_BY = {
     "features": "extract_features",
@@ -36,6 +24,10 @@ WRITTEN_BY = {
     "target_list": "build_target_list",
     "delivery": "email_target_list",
 }
+"""The JSON file that each task leaves, without its ending, in their order."""
+
+FILES = ("run", *WRITTEN_BY)
+"""All of them: the first task leaves `run.json` before its own."""
 
 OUTCOMES = {
     "sent": "mailed",
@@ -251,7 +243,7 @@ def read_run(folder: UPath) -> RunView | None:
     BadInputError
         When a file is no JSON.
     """
-    with explained(folder), ThreadPoolExecutor(len(FILES)) as readers:
+    with ThreadPoolExecutor(len(FILES)) as readers:
         found = readers.map(lambda name: find_json(folder / f"{name}.json"), FILES)
         files = {name: content for name, content in zip(FILES, found, strict=True) if content}
     return RunView(files) if "run" in files else None
