@@ -29,10 +29,12 @@ from upath import UPath
 from quickstart.environment import airflow_environment
 from quickstart.sample_store import day_key
 from reclustering.core.artifacts import fetch, read_json
+from reclustering.core.decision import Decision
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.guards import Bounds
 from reclustering.core.params import PATIENCE
 from reclustering.core.run import Run
+from reclustering.decision.record import leave_decision, read_findings
 
 FIRST, LAST = date(2024, 1, 1), date(2025, 12, 31)
 """The nights."""
@@ -301,19 +303,16 @@ def _run_night(artifacts: Path, store: Store, night: date, *, publish: bool = Tr
         steps.extract_features(warehouse, run, bounds=store.bounds, accept_change=True, today=night)
         steps.choose_k(warehouse, run, k=None, k_max=19, patience=PATIENCE, **settings)
         steps.fit_clusters(warehouse, run, **settings)
-        steps.check_fit(
-            warehouse, run, label=0, bounds=store.bounds, accept_change=True, manual=False
-        )
+        steps.check_fit(warehouse, run, label=0, bounds=store.bounds, manual=False)
     except (TerminalError, TransientError):
         return Outcome(["refused"])
-    said = [
-        one["guard"]
-        for name in ("features", "fit_check")
-        for one in read_json(run.path(f"{name}.json"))["overrides"]
-    ]
+    found = read_json(run.path("features.json"))["overrides"]
+    matter, about_fit = read_findings(run, "fit")
+    said = [one["guard"] for one in (*found, *about_fit)]
     with fetch(run.path("labels.parquet")) as labels:
         least = pq.read_table(labels, columns=["customer"], filters=[("label", "=", 0)])
     if publish:
+        leave_decision(run, Decision(matter, "approved", "accept_change", None, night.isoformat()))
         steps.write_labels(warehouse, run, now=datetime.now(UTC))
     return Outcome(sorted(set(said)), least["customer"])
 

@@ -96,7 +96,7 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
     as_of = date.today() - timedelta(days=days_ago)  # noqa: DTZ011
     run = Run(as_of, "own-time", UPath(var / "artifacts"))
     how: dict[str, Any] = {"scaling": "none", "outliers": "keep"}
-    judge: dict[str, Any] = {"bounds": Bounds(), "accept_change": False}
+    bounds = Bounds()
 
     def extract_features() -> None:
         warehouse = connect()
@@ -104,7 +104,7 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
         require_source(warehouse)
         create_own_objects(warehouse)
         warehouse.require_rights()
-        steps.extract_features(warehouse, run, today=date.max, **judge)
+        steps.extract_features(warehouse, run, bounds=bounds, accept_change=False, today=date.max)
 
     return {
         "extract_features": extract_features,
@@ -112,10 +112,10 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
             connect(), run, k=None, k_max=19, patience=PATIENCE, **how
         ),
         "fit_clusters": lambda: steps.fit_clusters(connect(), run, **how),
-        "check_fit": lambda: steps.check_fit(connect(), run, label=0, manual=False, **judge),
+        "check_fit": lambda: steps.check_fit(connect(), run, label=0, manual=False, bounds=bounds),
         "write_labels": lambda: steps.write_labels(connect(), run, now=datetime.now(UTC)),
         "build_target_list": lambda: steps.build_target_list(
-            connect(), run, label=0, settings=mail_settings(None), held=None, **judge
+            connect(), run, label=0, settings=mail_settings(None), bounds=bounds
         ),
         "email_target_list": lambda: steps.email_target_list(
             connect(),

@@ -7,9 +7,11 @@
 2. `choose_k` draws the elbow curve and chooses the number of clusters.
 3. `fit_clusters` fits k-means with that k and labels every customer. Label 0 is the group that
    returned least.
-4. `check_fit` judges the fit: does label 0 still mean what it meant?
+4. `check_fit` judges the fit: does label 0 still mean what it meant? If a guard has something to say,
+   `approve_fit` asks a person; otherwise it passes.
 5. `write_labels` publishes the labels in `dbo.customer_clusters`, all or nothing.
 6. `build_target_list` writes the customers of `target_label` who can be written to, as CSV and spreadsheet.
+   If a guard has something to say, `approve_list` asks a person.
 7. `email_target_list` mails the list to marketing, once.
 
 Files are under `{artifacts}/as_of=YYYY-MM-DD/<run>/`.
@@ -26,23 +28,29 @@ sends no list twice.
 - *"The store lacks …"*: the connection `warehouse` names the wrong database, or its login lacks rights.
 - *The night's load is not there*: it is looked for again while the task has retries left. Then see that
   it has run, and clear `extract_features` and the tasks after it.
-- *The clusters were not published*, *the target list was not built*: a guard found them too different from
-  the last. Nothing was published; the plots lie in the run's folder. If the change is real, trigger
-  again with `accept_change`; a preview shows what would come of other parameters.
+- *Rejected*: a guard found clusters or list too different from the last, and a person has said no, or nobody
+  anything in time. Clear the task to be asked once more; a preview shows what would come of other parameters.
 - *A mail is in doubt*: an attempt died between handing the mail over and hearing that it arrived. Ask
   one recipient, then follow the message; nothing is sent again until you do.
 - *A wrong list was published or mailed*: `python -m reclustering take-back <as_of>` removes the day, and
   the next run of it is mailed as a correction.
 
+## When it asks
+
+`approve_fit` and `approve_list` wait, without a worker, for an answer under *Required Actions*; the run's
+tab, *Customer clusters*, shows what it is about. Without an answer within twelve hours (the Variable
+`reclustering_answer_minutes`) it is rejected.
+
 ## Another day
 
 Trigger with `as_of`, or backfill: each day describes the store as it stood at the start of that day.
-Only today's list is mailed by itself, and nothing from a backfill, unless `delivery` is `send`.
+Only today's list is mailed by itself, and nothing from a backfill, unless `delivery` is `send`. A list that
+is held goes out when somebody presses *Mail this list* in the run's tab.
 
 ## Trying things
 
 Trigger with `preview`: everything is computed and drawn, nothing published, nothing mailed. Without it, a
-run by hand that would replace what another run has published is stopped, and shows both.
+run by hand that would replace what another run has published asks, and shows both.
 """
 
 from __future__ import annotations
@@ -58,6 +66,7 @@ from reclustering.core.params import LARGEST_K, DeliveryMode, Outliers, Scaling
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration import (
     DEFAULT_ARGS,
+    ApprovalOperator,
     alert_on_failure,
     alert_when_held,
     assets,
@@ -144,8 +153,8 @@ PARAMS = {
         False,
         type="boolean",
         title="Accept what is unusual",
-        description="Go on although guards found the load, the clusters or the list too different from "
-        "the last ones, or another run has published this day.",
+        description="Go on, without asking, although guards found the load, the clusters or the list too "
+        "different from the last ones, or another run has published this day.",
     ),
     "preview": Param(
         False,
@@ -225,9 +234,10 @@ def customer_reclustering() -> None:
             current_run(context),
             label=params["target_label"],
             bounds=guard_bounds(),
-            accept_change=params["accept_change"],
             manual=context["dag_run"].run_type == "manual",
         )
+
+    approve_fit = ApprovalOperator(task_id="approve_fit", about="fit", limit=A_QUARTER)
 
     @step(AN_HOUR, outlets=[assets.PUBLICATION])
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
@@ -238,16 +248,16 @@ def customer_reclustering() -> None:
 
     @step(AN_HOUR, inlets=assets.PEOPLE)
     def build_target_list(**context: Unpack[Context]) -> dict[str, Any]:
-        params, run = run_params(context), current_run(context)
+        params = run_params(context)
         return steps.build_target_list(
             connect(),
-            run,
+            current_run(context),
             label=params["target_label"],
             settings=mail_settings(params["recipients"]),
             bounds=guard_bounds(),
-            accept_change=params["accept_change"],
-            held=why_held(context, run),
         )
+
+    approve_list = ApprovalOperator(task_id="approve_list", about="list", limit=A_QUARTER)
 
     @step(AN_HOUR)
     def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
@@ -268,8 +278,10 @@ def customer_reclustering() -> None:
         >> choose_k()
         >> fit_clusters()
         >> check_fit()
+        >> approve_fit
         >> write_labels()
         >> build_target_list()
+        >> approve_list
         >> email_target_list()
     )
 

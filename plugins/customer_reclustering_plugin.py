@@ -1,16 +1,16 @@
-"""What Airflow itself is taught: which day a run is about, and that a backfill waits for the night."""
+"""What Airflow itself is taught: a run's day, to ask anew, and that a backfill waits for the night."""
 
 from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from reclustering.orchestration import run_note
+from reclustering.orchestration import old_questions, run_note
 from reclustering.orchestration.priority import NightsBeforeBackfills
 
 
 class CustomerReclusteringPlugin(AirflowPlugin):
-    """Registers the listener and the strategy."""
+    """Registers the listeners and the strategy."""
 
     name = "customer_reclustering"
-    listeners = [run_note]  # noqa: RUF012 (as Airflow declares it)
+    listeners = [run_note, old_questions]  # noqa: RUF012 (as Airflow declares it)
     priority_weight_strategies = [NightsBeforeBackfills]  # noqa: RUF012

@@ -5,6 +5,7 @@ Imported after the environment is set, for Airflow reads it on import.
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
@@ -14,7 +15,12 @@ from airflow.models.dagrun import DagRun
 from airflow.sdk import DAG
 from airflow.sdk.listener import get_listener_manager
 from rich.console import Console
+from rich.markdown import Markdown
+from rich.prompt import Prompt
 
+from quickstart.spinner import spinner
+from reclustering.decision.question import Question
+from reclustering.orchestration.approval import APPROVE, REJECT, ApprovalOperator
 from reclustering.orchestration.runs import DAG_ID
 
 
@@ -39,6 +45,9 @@ def run_dag(dag: DAG, conf: dict[str, Any], console: Console) -> tuple[DagRun, P
     """Run the DAG to its end; give the run and what happened in it."""
     progress = Progress(console)
     get_listener_manager().add_listener(progress)
+    for task in dag.tasks:
+        if isinstance(task, ApprovalOperator):
+            task.ask_here = progress.ask
     return dag.test(run_conf=conf), progress
 
 
@@ -48,7 +57,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.seconds: dict[str, float] = {}
         self.failure: str | None = None
-        self._status = console.status("")
+        self._status = spinner(console)
         self._console = console
         self._started = 0.0
 
@@ -56,7 +65,7 @@ class Progress:
     def on_task_instance_running(self, task_instance: Any) -> None:
         """Show the task."""
         self._started = time.monotonic()
-        self._status.update(f"{task_instance.task_id} …")
+        self._status = spinner(self._console, f"{task_instance.task_id} …")
         self._status.start()
 
     @hookimpl
@@ -69,6 +78,19 @@ class Progress:
         """Say that the task failed, and keep the reason."""
         self._end("[red]✗[/]", task_instance.task_id)
         self.failure = str(error)
+
+    def ask(self, question: Question) -> str | None:
+        """Ask at the terminal; None if there is none."""
+        self._status.stop()
+        if not sys.stdin.isatty():
+            return None
+        self._console.print(f"\n{question.title}", style="bold yellow")
+        self._console.print(Markdown(question.body))
+        answer = Prompt.ask(
+            "Approve or reject?", console=self._console, choices=[APPROVE, REJECT], default=REJECT
+        )
+        self._status.start()
+        return answer
 
     def _end(self, mark: str, task_id: str) -> None:
         self._status.stop()

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from quickstart.environment import PROJECT, VAR, airflow_environment, defaults
 from quickstart.mail_sink import free_port, mail_sink
+from quickstart.spinner import spinner
 from reclustering.core.errors import TerminalError, TransientError
 
 LOG = VAR / "run.log"
@@ -40,7 +41,7 @@ def main() -> int:
 def keep_sample_store(console: Console) -> None:
     """Create the embedded warehouse if it is not there yet, and add the days since."""
     path = VAR / "warehouse.duckdb"
-    with console.status("Preparing the sample store …"):
+    with spinner(console, "Preparing the sample store …"):
         from quickstart.sample_days import add_days, yesterday
         from quickstart.warehouse_file import create_warehouse
         from reclustering.warehouse import connect
@@ -59,7 +60,7 @@ def keep_sample_store(console: Console) -> None:
 
 
 def _run(console: Console, *, compare_with_tutorial: bool, outbox: Path | None) -> int:
-    with console.status("Starting Airflow …"):
+    with spinner(console, "Starting Airflow …"):
         from airflow.sdk.exceptions import ParamValidationError
         from airflow.utils import db
 

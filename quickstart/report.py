@@ -42,7 +42,8 @@ def print_report(
     if view.preview:
         console.print("PREVIEW: nothing was published, and nobody was mailed.\n", style="bold")
     for one in view.findings:
-        console.print(f"A guard found: {one['problem']}.\n", highlight=False, markup=False)
+        found = f"A guard found: {one['problem']}. {one['became']}\n"
+        console.print(found, highlight=False, markup=False)
     console.print(_cluster_table(view, compare_with_tutorial=compare_with_tutorial))
     descriptions = Table.grid(padding=(0, 2))
     for one in view.table:

@@ -34,6 +34,7 @@ OWN = (
     "clustering_runs",
     "email_suppressions",
     "target_list_deliveries",
+    "clustering_decisions",
     "reclustering_migrations",
 )
 SOURCE = ("store_sales", "store_returns", "customer", "date_dim")
@@ -161,6 +162,7 @@ ANY_LOAD = Bounds(
 
 def extract(warehouse: Warehouse, run: Run) -> dict[str, Any]:
     """Read the features, whatever the load."""
+    steps.begin_run(run, {})
     return steps.extract_features(
         warehouse, run, bounds=ANY_LOAD, accept_change=False, today=date.max
     )

@@ -6,7 +6,7 @@ import json
 import shutil
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ from upath import UPath
 
 from reclustering import steps
 from reclustering.core.contracts import PURCHASES_SCHEMA
+from reclustering.core.decision import Decision, How, Verdict, matter_of
 from reclustering.core.guards import Bounds
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
+from reclustering.decision.record import leave_decision
 from reclustering.delivery.settings import MailSettings
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects
@@ -31,6 +33,19 @@ NEXT = AS_OF + timedelta(days=1)
 NOW = datetime(2024, 1, 1, 6, 30, tzinfo=UTC)
 MARKETING = "marketing@example.com"
 URL = "http://localhost:8080/dags/customer_reclustering/runs/1"
+
+ELBOW = {
+    "k": 2,
+    "previous_k": None,
+    "method": "clear",
+    "reason": "The curve bends clearly at 2.",
+    "disagreement": "",
+    "change": "",
+    "curve": [],
+    "indices": {
+        name: {"values": []} for name in ("silhouette", "calinski_harabasz", "davies_bouldin")
+    },
+}
 
 SOURCE = """
 CREATE SCHEMA dbo;
@@ -106,9 +121,7 @@ class World:
             [email, customer],
         )
 
-    def build(
-        self, run: Run, *, accept_change: bool = False, label: int = 0, held: str | None = None
-    ) -> dict[str, Any]:
+    def build(self, run: Run, *, label: int = 0) -> dict[str, Any]:
         """Build the list; give what the step returns and what it leaves in its JSON file."""
         returned = steps.build_target_list(
             self.warehouse,
@@ -116,10 +129,15 @@ class World:
             label=label,
             settings=MailSettings(MARKETING),
             bounds=Bounds(),
-            accept_change=accept_change,
-            held=held,
         )
         return read_json(run, "target_list.json") | returned
+
+    def decide(
+        self, run: Run, verdict: Verdict = "approved", how: How = "answer", **other: Any
+    ) -> None:
+        """Leave what somebody has decided on the list of a run; `other` makes it another list's."""
+        matter = replace(matter_of("list", read_json(run, "target_list.json")), **other)
+        leave_decision(run, Decision(matter, verdict, how, "anna", "2024-01-01T09:12:00+00:00"))
 
     def email(
         self,
@@ -225,11 +243,14 @@ def _insert_people(
 def _leave_files(everybody: list[Person], run: Run) -> None:
     run.path("x").parent.mkdir(parents=True, exist_ok=True)
     run.path("clusters.json").write_text(json.dumps(clusters_json(everybody)))
-    run.path("elbow.json").write_text(
-        json.dumps({"k": 2, "method": "clear", "reason": "The curve bends clearly at 2."})
-    )
-    for name in ("features", "fit_check"):
-        run.path(f"{name}.json").write_text(json.dumps({"overrides": []}))
+    run.path("elbow.json").write_text(json.dumps(ELBOW))
+    left: dict[str, dict[str, Any]] = {
+        "run": {"as_of": run.as_of.isoformat(), "run_id": run.run_id, "params": {}},
+        "features": {"overrides": []},
+        "fit_check": fit_check_json(run),
+    }
+    for name, content in left.items():
+        run.path(f"{name}.json").write_text(json.dumps(content))
     for name in ("elbow", "clusters"):
         run.path(f"{name}.png").write_bytes(_png())
     labels = pa.table(
@@ -258,6 +279,12 @@ def _purchases(everybody: list[Person], as_of: date) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PURCHASES_SCHEMA)
 
 
+def fit_check_json(run: Run, *findings: dict[str, str]) -> dict[str, Any]:
+    """Give what `check_fit` leaves, with what guards have said."""
+    found = {"as_of": run.as_of.isoformat(), "label": 0, "sha256": "f" * 64}
+    return found | {"findings": [*findings]}
+
+
 def clusters_json(everybody: list[Person]) -> dict[str, Any]:
     """Give the parts of clusters.json that the list and the mail read."""
     clusters = []
@@ -271,10 +298,21 @@ def clusters_json(everybody: list[Person]) -> dict[str, Any]:
                 "size": len(members),
                 "share": len(members) / len(everybody),
                 "centroid": centroid | {"frequency": frequency},
+                "profile": {name: {"mean": mean} for name, mean in centroid.items()}
+                | {"frequency": {"mean": frequency}},
+                "flags": [],
                 "description": "They returned nothing." if not label else "They return a lot.",
             }
         )
-    return {"k": len(clusters), "clusters": clusters, "alt_text": "Bar chart of the clusters."}
+    return {
+        "k": len(clusters),
+        "rows": len(everybody),
+        "clusters": clusters,
+        "quality": {"warning": None},
+        "stability": {"keep": 1.0},
+        "continuity": {"first_run": True, "summary": "First run."},
+        "alt_text": "Bar chart of the clusters.",
+    }
 
 
 def _png() -> bytes:

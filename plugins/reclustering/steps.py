@@ -30,11 +30,13 @@ from reclustering.core.contracts import (
     TARGET_LIST,
     TARGET_LIST_SPREADSHEET,
 )
+from reclustering.core.decision import matter_of
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
-from reclustering.core.guards import Bounds, enforce
+from reclustering.core.guards import Bounds, as_said, problems
 from reclustering.core.protocols import Mailer, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.scratch import scratch_file
+from reclustering.decision.record import find_decision, require_approved
 from reclustering.delivery.settings import MailSettings, valid_contact, valid_recipients
 
 log = logging.getLogger(__name__)
@@ -71,16 +73,9 @@ def extract_features(
         warehouse.read() as session,
     ):
         load = read_load(session, run.as_of)
-        overrides = enforce(
-            judge_load(load, run.as_of, previous, bounds),
-            accept_change=accept_change or run.preview,
-            as_of=run.as_of,
-            stopped="The night's load is not there, or not whole (it is looked for again while this task "
-            "has retries left)"
-            if late
-            else "The store does not hold what it should",
-            error=TransientError if late else TerminalError,
-        )
+        overrides = as_said(judge_load(load, run.as_of, previous, bounds))
+        if overrides and not (accept_change or run.preview):
+            raise _no_load(run, overrides, late=late)
         batches = session.stream("features/return_features", {"as_of": run.as_of})
         customers, sha256, quarantine = write_features(
             batches, features, purchases, max_quarantined=bounds.max_quarantined
@@ -94,8 +89,24 @@ def extract_features(
         run.as_of,
         f"{quarantine.customers:,}",
     )
-    _say_overrides(overrides)
+    _say_findings(overrides)
     return summary | {"path": str(target)}
+
+
+def _no_load(
+    run: Run, found: Iterable[Mapping[str, str]], *, late: bool
+) -> TransientError | TerminalError:
+    what = (
+        "The night's load is not there, or not whole (it is looked for again while this task has retries "
+        "left)"
+        if late
+        else "The store does not hold what it should"
+    )
+    return (TransientError if late else TerminalError)(
+        f"{what}: {problems(found)}. If this is right, trigger a run with as_of={run.as_of} and "
+        "accept_change=true; otherwise find out what has happened to the data first. docs/guards.md says "
+        "what each guard is for."
+    )
 
 
 def choose_k(
@@ -184,11 +195,11 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
 
 
 def check_fit(
-    warehouse: Warehouse, run: Run, *, label: int, bounds: Bounds, accept_change: bool, manual: bool
+    warehouse: Warehouse, run: Run, *, label: int, bounds: Bounds, manual: bool
 ) -> dict[str, Any]:
-    """Judge the fit before it is published; leave `fit_check.json`.
+    """Judge the fit before it is published; leave what there is to decide on in `fit_check.json`.
 
-    What a person has started by hand does not replace what another run has published.
+    What a person has started by hand does not replace what another run has published by itself.
     """
     from reclustering.clustering.guards import judge_fit
     from reclustering.labels.guards import judge_replacement
@@ -201,24 +212,25 @@ def check_fit(
         features_sha256 = read_json(run.path("features.json"))["sha256"]
         published = published_run(warehouse, run)
         findings += judge_replacement(run, published, clusters, features_sha256)
-    overrides = enforce(
-        findings,
-        accept_change=accept_change or run.preview,
-        as_of=run.as_of,
-        stopped="The clusters were not published",
-    )
-    summary = {"clusters_sha256": content_sha256(clusters), "overrides": overrides}
-    write_json(run.path("fit_check.json"), summary)
-    if not overrides:
+    said = as_said(findings)
+    checked = {
+        "as_of": run.as_of.isoformat(),
+        "label": label,
+        "sha256": content_sha256(clusters),
+        "findings": said,
+    }
+    write_json(run.path("fit_check.json"), checked)
+    if not said:
         log.info("No guard has anything to say against the clusters.")
-    _say_overrides(overrides)
-    return {"overrides": len(overrides), "path": str(run.path("fit_check.json"))}
+    _say_findings(said)
+    return {"findings": len(said), "path": str(run.path("fit_check.json"))}
 
 
 def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, Any]:
     """Publish the labels in the warehouse, in place of an earlier set of the same as_of.
 
-    A preview publishes nothing.
+    A preview publishes nothing; nor is anything published that a guard speaks against and nobody has
+    approved.
     """
     from reclustering.clustering.guards import fit_baseline
     from reclustering.labels.publication import publish_labels
@@ -227,7 +239,7 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
         read_json(run.path(f"{name}.json"))
         for name in ("features", "elbow", "clusters", "fit_check")
     )
-    if check["clusters_sha256"] != content_sha256(clusters):
+    if check["sha256"] != content_sha256(clusters):
         raise BadInputError(
             f"{run.path('clusters.json')} is not the fit that was checked. Clear check_fit, and the "
             "tasks after it."
@@ -248,6 +260,7 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
             "A preview: the labels of %s customers are not published.", f"{clusters['rows']:,}"
         )
         return summary
+    require_approved(run, "fit", task="approve_fit")
     with fetch(run.path("labels.parquet")) as labels:
         summary["customers"] = publish_labels(
             warehouse,
@@ -275,13 +288,10 @@ def build_target_list(
     label: int,
     settings: MailSettings,
     bounds: Bounds,
-    accept_change: bool,
-    held: str | None,
 ) -> dict[str, Any]:
-    """Leave the list of one cluster in `target_list.csv`, unless something is wrong with it.
+    """Leave the list of one cluster in `target_list.csv`.
 
-    Where it will not be mailed (`held` says why), what speaks against mailing it is left in
-    `target_list.json`, and stops the mail.
+    What speaks against mailing it is left in `target_list.json`, and stops the mail unless a person approves.
     """
     from reclustering.labels.history import published_run
     from reclustering.target_list import candidates, guards, list_file, opt_outs, spreadsheet
@@ -306,12 +316,7 @@ def build_target_list(
         candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
     earlier = guards.find_earlier_list(warehouse, run, label)
     change = guards.list_change([entry.customer for entry in chosen.entries], earlier)
-    findings = enforce(
-        guards.judge_list(change, opted_out.rows, earlier, bounds),
-        accept_change=accept_change or held is not None,
-        as_of=run.as_of,
-        stopped="The target list was not built",
-    )
+    findings = as_said(guards.judge_list(change, opted_out.rows, earlier, bounds))
     with publish(run.path("target_list.parquet")) as scratch:
         list_file.write_keys(chosen.entries, scratch)
     with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
@@ -322,11 +327,6 @@ def build_target_list(
         with publish(run.path(TARGET_LIST_SPREADSHEET), mode=OWNER_ONLY) as scratch:
             spreadsheet.write_spreadsheet(chosen.entries, scratch, as_of=run.as_of)
             spreadsheet_sha256 = file_sha256(scratch)
-    earlier_overrides = [
-        one
-        for name in ("features", "fit_check")
-        for one in read_json(run.path(f"{name}.json"))["overrides"]
-    ]
     summary = {
         "as_of": run.as_of.isoformat(),
         "label": label,
@@ -338,8 +338,7 @@ def build_target_list(
         "opt_outs": opted_out.rows,
         "opt_outs_unknown": opted_out.unknown,
         "previous": change,
-        "overrides": [*earlier_overrides, *(findings if accept_change else [])],
-        "findings": [] if accept_change else findings,
+        "findings": findings,
         "sha256": sha256,
         "spreadsheet_sha256": spreadsheet_sha256,
     }
@@ -353,7 +352,7 @@ def build_target_list(
     )
     if change:
         log.info("Since %(as_of)s: %(added)d added, %(gone)d gone.", change)
-    _say_overrides(findings)
+    _say_findings(findings)
     return {name: summary[name] for name in ("customers", "excluded", "sha256")} | {
         "path": str(run.path(TARGET_LIST))
     }
@@ -372,7 +371,7 @@ def email_target_list(
 ) -> dict[str, Any]:
     """Mail the list to everybody who has not got it yet; leave `delivery.json` and `report.html`.
 
-    Nothing is mailed where `held` says why, unless the list is what `settings.released` names.
+    Nothing is mailed where `held` says why, unless a person has released this very list.
     """
     from reclustering.delivery import message, sending
     from reclustering.delivery.ledger import Delivery, Ledger, ListKey
@@ -381,7 +380,8 @@ def email_target_list(
     built = message.read_list(run, label)
     key = ListKey(run.as_of, label, built["sha256"])
     ledger = Ledger(warehouse, key, run_id=run.run_id, clock=clock)
-    released = settings.released == key.release and not run.preview
+    decision = find_decision(run, matter_of("list", built))
+    released = decision is not None and decision.releases and not run.preview
 
     @cache
     def content() -> message.MessageContent:
@@ -408,7 +408,7 @@ def email_target_list(
     else:
         rows = ledger.enter(recipients, customers=built["customers"], sender=mailer.sender)
         if any(row.state == "pending" for row in rows):
-            sending.require_sendable(built, released=released)
+            require_approved(run, "list", task="approve_list")
             content()
             _require_no_later_opt_out(warehouse, run)
         results = sending.deliver(ledger, rows, mailer, compose)
@@ -437,9 +437,9 @@ def _write_report(run: Run) -> None:
             scratch.write_text(render_report(view), encoding="utf-8")
 
 
-def _say_overrides(found: Iterable[Mapping[str, str]]) -> None:
+def _say_findings(found: Iterable[Mapping[str, str]]) -> None:
     for one in found:
-        log.warning("The guard '%s' found: %s. The run goes on.", one["guard"], one["problem"])
+        log.warning("The guard '%s' found: %s.", one["guard"], one["problem"])
 
 
 def _require_no_later_opt_out(warehouse: Warehouse, run: Run) -> None:

@@ -77,12 +77,12 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     extract(warehouse, run)
     steps.choose_k(warehouse, run, k=2, k_max=19, patience=7, **settings_of_fit)
     steps.fit_clusters(warehouse, run, **settings_of_fit)
-    judged = {"label": 0, "bounds": Bounds(), "accept_change": False}
+    judged = {"label": 0, "bounds": Bounds()}
     steps.check_fit(warehouse, run, manual=True, **judged)
     steps.write_labels(warehouse, run, now=NOW)
     to = "marketing@example.com"
     settings = MailSettings(recipients=to, store="Shop")
-    steps.build_target_list(warehouse, run, settings=settings, held=None, **judged)
+    steps.build_target_list(warehouse, run, settings=settings, **judged)
     steps.email_target_list(
         warehouse, run, mailer, settings, label=0, held=None, clock=lambda: NOW, today=DAY
     )
@@ -125,9 +125,7 @@ def test_only_a_fit_that_was_checked_is_published(shop: Store, tmp_path: Path) -
         steps.choose_k(warehouse, run, k=k, k_max=19, patience=7, **settings)
         steps.fit_clusters(warehouse, run, **settings)
         if k == 2:
-            steps.check_fit(
-                warehouse, run, label=0, bounds=Bounds(), accept_change=False, manual=False
-            )
+            steps.check_fit(warehouse, run, label=0, bounds=Bounds(), manual=False)
     with pytest.raises(BadInputError, match=r"is not the fit that was checked. Clear check_fit"):
         steps.write_labels(warehouse, run, now=NOW)
     assert shop.count("customer_clusters") == 0

@@ -21,9 +21,11 @@ from tests.world import MARKETING, NEXT, NOW, Person, people, read_json
 def mailed(world, script):
     """Publish, build, mail; give the mail."""
 
-    def mail(everybody, run=None, *, label=0, accept_change=False, **changes):
+    def mail(everybody, run=None, *, label=0, approve=False, **changes):
         run = world.publish(everybody, run)
-        world.build(run, label=label, accept_change=accept_change)
+        world.build(run, label=label)
+        if approve:
+            world.decide(run)
         world.email(run, SmtpMailer(), label=label, **changes)
         return script.inbox(MARKETING)[-1]
 
@@ -114,7 +116,7 @@ def test_the_change_since_the_last_list(world, mailed):
 
 def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed, world):
     mailed(people(3))
-    mail = mailed(people(8), world.run(run_id="manual__2"), accept_change=True)
+    mail = mailed(people(8), world.run(run_id="manual__2"), approve=True)
     assert "corrected" in mail["Subject"]
     for body in (html_of(mail), text_of(mail)):
         words = " ".join(body.split()).lower()
@@ -123,12 +125,13 @@ def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed, world):
         )
         assert "a check had stopped this list, and a person let it pass" in words
         assert "the list has changed by 166.7% since 2024-01-01" in words
+        assert "expected at most 25%. approved by anna, 1 january 2024, 09:12 utc." in words
 
 
 def test_a_preview_says_so_first_and_corrects_nothing(mailed, world):
     mailed(people(3))
     run = world.publish(people(4), replace(world.run(run_id="manual__2"), preview=True))
-    world.build(run, held="the run is a preview")
+    world.build(run)
     world.email(run, SmtpMailer(), held="the run is a preview")
     words = " ".join(run.path("mail.html").read_text().split())
     assert words.index("Nothing was published, and nobody was mailed.") < words.index(

@@ -227,31 +227,38 @@ HELD = "delivery is hold"
 
 def test_a_held_list_is_sent_when_a_person_releases_exactly_this_list(world, run, script):
     held = world.email(run, SmtpMailer(), held=HELD)
-    release = f"2024-01-01/0/{held['sha256']}"
     assert held["outcomes"]["held"] == 1
     assert held["summary"] == (
-        "The list is not mailed to 1 recipient, because delivery is hold. To send exactly this list, set "
-        f"the Airflow Variable target_list_released to {release} and clear this task."
+        "The list is not mailed to 1 recipient, because delivery is hold. To send exactly this list, press "
+        "'Mail this list' in the run's tab, Customer clusters."
     )
     assert run.path("mail.html").exists()
     for other in (
-        "0" * 64,
-        f"2024-01-01/0/{'0' * 64}",
-        held["sha256"],
-        f"2024-01-01/1/{held['sha256']}",
+        {"sha256": "0" * 64},
+        {"label": 1},
+        {"as_of": "2024-01-02"},
+        {"subject": "fit"},
+        {"verdict": "rejected"},
+        {"how": "accept_change"},
     ):
-        world.email(run, SmtpMailer(), held=HELD, released=other)
+        world.decide(run, **{"how": "release", **other})
+        world.email(run, SmtpMailer(), held=HELD)
     assert (script.received(), world.ledger()) == ([], [])
 
-    world.email(run, SmtpMailer(), held=HELD, released=release)
+    world.decide(run, how="release")
+    world.email(run, SmtpMailer(), held=HELD)
     assert (script.received(), world.ledger()) == ([MARKETING], [(MARKETING, "sent", 1)])
+    mail = " ".join(script.inbox(MARKETING)[0].get_body(("plain",)).get_content().split())
+    assert "THIS LIST WAS HELD" in mail.upper()
+    assert "Released by anna, 1 January 2024, 09:12 UTC." in mail
 
 
 def test_a_release_does_not_cover_the_same_list_of_another_day(world, run, script):
     held = world.email(run, SmtpMailer(), held=HELD)
     tomorrow = world.publish(people(4), world.run(NEXT, "scheduled__2"))
     assert world.build(tomorrow)["sha256"] == held["sha256"]
-    world.email(tomorrow, SmtpMailer(), held=HELD, released=f"2024-01-01/0/{held['sha256']}")
+    world.decide(tomorrow, how="release", as_of="2024-01-01")
+    world.email(tomorrow, SmtpMailer(), held=HELD)
     assert script.received() == []
 
 
@@ -269,15 +276,18 @@ def test_a_held_run_does_not_call_what_another_one_is_sending_in_doubt(world, ru
 
 @pytest.mark.parametrize("opt_out", [{"email": "P2@example.com;"}, {"customer": 2}])
 def test_who_opts_out_while_a_list_is_held_does_not_get_the_mail(world, run, script, opt_out):
-    held = world.email(run, SmtpMailer(), held=HELD)
+    world.email(run, SmtpMailer(), held=HELD)
     world.opt_out(**opt_out)
-    release = f"2024-01-01/0/{held['sha256']}"
+    world.decide(run, how="release")
     with pytest.raises(BadInputError, match="1 customers on the list have opted out since it was"):
-        world.email(run, SmtpMailer(), held=HELD, released=release)
+        world.email(run, SmtpMailer(), held=HELD)
     assert script.received() == []
     built = world.build(run)
     assert built["excluded"]["suppressed"] == 1
-    world.email(run, SmtpMailer(), held=HELD, released=f"2024-01-01/0/{built['sha256']}")
+    world.email(run, SmtpMailer(), held=HELD)
+    assert script.received() == [], "for another list is released"
+    world.decide(run, how="release")
+    world.email(run, SmtpMailer(), held=HELD)
     assert script.received() == [MARKETING]
 
 
@@ -297,9 +307,11 @@ def test_opt_outs_that_cannot_be_read_keep_a_built_list_from_going_out(world, ru
 def test_a_list_of_nobody_is_not_mailed(world, script):
     run = world.publish(people(1))
     world.opt_out(customer=1)
-    built = world.build(run)
-    for settings in ({}, {"released": f"2024-01-01/0/{built['sha256']}"}):
-        result = world.email(run, SmtpMailer(), **settings)
+    world.build(run)
+    for released in (False, True):
+        if released:
+            world.decide(run, how="release")
+        result = world.email(run, SmtpMailer())
         assert result["summary"] == (
             "The list is not mailed to 1 recipient, because nobody is on it."
         )

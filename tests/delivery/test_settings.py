@@ -100,10 +100,9 @@ def test_a_run_cannot_send_the_list_anywhere(configured, asked, allowed):
 
 def test_recipients_are_checked_before_the_list_is_built(world):
     run = world.publish(people(2))
-    judged = {"bounds": Bounds(), "accept_change": False, "held": None}
     with pytest.raises(TerminalError, match="Nobody is configured"):
         steps.build_target_list(
-            world.warehouse, run, label=0, settings=MailSettings(None), **judged
+            world.warehouse, run, label=0, settings=MailSettings(None), bounds=Bounds()
         )
     assert not run.path("target_list.csv").exists()
 

@@ -23,7 +23,8 @@ def mailed(world, script):
     """Two days that were built and mailed, the second with a wrong list."""
     for run, n in ((world.run(), 100), (world.run(NEXT, "scheduled__2"), 40)):
         world.publish(people(n), run)
-        world.build(run, accept_change=True)
+        world.build(run)
+        world.decide(run)
         world.email(run, SmtpMailer())
     return world
 
@@ -45,7 +46,7 @@ def test_the_day_after_is_compared_with_the_day_before(
 def test_a_new_list_of_the_day_is_a_correction_of_what_was_mailed(mailed, script):
     take_back(mailed.warehouse, UPath(mailed.folder / "artifacts"), NEXT, now=NOW)
     again = mailed.publish(people(101), mailed.run(NEXT, "manual__2"))
-    assert mailed.build(again)["overrides"] == []
+    assert mailed.build(again)["findings"] == []
     mailed.email(again, SmtpMailer())
     assert "corrected target list of 2024-01-02" in script.inbox(MARKETING)[-1]["Subject"]
 

@@ -85,6 +85,8 @@ CLUSTERS = {
     },
 }
 BUILT = {
+    "as_of": "2026-01-15",
+    "sha256": "b" * 64,
     "label": 0,
     "preview": False,
     "customers": 5,
@@ -97,7 +99,6 @@ BUILT = {
         "duplicate_address": 0,
     },
     "previous": {"as_of": "2026-01-14", "added": 1, "gone": 2, "change": 0.5},
-    "overrides": [],
     "findings": [],
 }
 FILES = {
@@ -105,7 +106,7 @@ FILES = {
     "features": {"overrides": []},
     "elbow": ELBOW,
     "clusters": CLUSTERS,
-    "fit_check": {"overrides": []},
+    "fit_check": {"as_of": "2026-01-15", "label": 0, "sha256": "a" * 64, "findings": []},
     "publication": {
         "table": "dbo.customer_clusters",
         "k": 2,

@@ -25,7 +25,7 @@ def runs(world):
     world.publish([one for one in everybody if one.customer != GONE], second)
     world.sql("INSERT INTO dbo.customer VALUES (2, 'Ms.', 'Ann', 'Lee', 'p2@example.com')")
     for run in (first, second):
-        world.build(run, accept_change=True)
+        world.build(run)
         named = [{"customer": 1, "frequency": 3}, {"customer": GONE, "frequency": 9}]
         run.path("features.json").write_text(
             json.dumps({"quarantine": {"customers": 2, "named": named[:1]}, "overrides": []})
@@ -35,7 +35,7 @@ def runs(world):
         )
         said = f"customer {GONE} with frequency 9: 80.0%; customer 22 with frequency 9: 5.0%"
         said = said if run is first else "nobody"
-        run.path("fit_check.json").write_text(json.dumps({"overrides": [{"problem": said}]}))
+        run.path("fit_check.json").write_text(json.dumps({"findings": [{"problem": said}]}))
         run.path("report.html").write_text(f"<li>({said})</li>")
     world.sql(
         "INSERT INTO dbo.customer_clusters_staging SELECT 'x', customer, 0, 0, 0, 0, 0"
@@ -69,9 +69,7 @@ def test_the_customer_is_in_no_table_and_no_file(world, runs):
     elbow = json.loads(first.path("elbow.json").read_text())
     assert elbow == {"k": 2, "outliers": {"customers": [{"customer": 1, "frequency": 3}]}}
     left = "an erased customer; customer 22 with frequency 9: 5.0%"
-    assert json.loads(first.path("fit_check.json").read_text()) == {
-        "overrides": [{"problem": left}]
-    }
+    assert json.loads(first.path("fit_check.json").read_text()) == {"findings": [{"problem": left}]}
     assert first.path("report.html").read_text() == f"<li>({left})</li>"
     # With the customer on them; 22 is not 2.
     assert not first.path("target_list.csv").exists()

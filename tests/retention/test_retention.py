@@ -168,7 +168,7 @@ KEYED = {"features.parquet", "purchases.parquet", "labels.parquet", "target_list
 
 def leave_files(world, day, *, run_id="run"):
     run = world.publish(people(2), world.run(day, run_id))
-    world.build(run, accept_change=True)
+    world.build(run)
     Path(run.path("features.parquet").path).write_bytes(b"PAR1...")
     for file in Path(run.path("x").parent.path).iterdir():
         age(file, NOW - timedelta(days=91))

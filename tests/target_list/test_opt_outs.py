@@ -72,7 +72,7 @@ def test_an_address_written_as_in_the_store_is_that_one_however_odd(world, addre
     run = world.publish([*people(2), Person(3, address), Person(4, address)])
     assert world.build(run)["excluded"]["duplicate_address"] == 1
     world.opt_out(email=f" {address} ")
-    assert world.build(run, accept_change=True)["excluded"]["suppressed"] == 2
+    assert world.build(run)["excluded"]["suppressed"] == 2
 
 
 @pytest.mark.parametrize("address", ODD_ADDRESSES)
@@ -118,7 +118,7 @@ def test_what_is_no_address_is_named_by_row_and_stops_the_list(world, written, c
         world.opt_out(email=email)
     run = world.publish(people(3))
     with pytest.raises(BadInputError) as stop:
-        world.build(run, accept_change=True)
+        world.build(run)
     [(row, email)] = world.sql(
         "SELECT row, email FROM (SELECT row_number() OVER (ORDER BY since, customer, email) AS row, email"
         " FROM dbo.email_suppressions) WHERE email = ?",

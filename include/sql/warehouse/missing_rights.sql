@@ -21,6 +21,8 @@ FROM (
     ('SELECT', 'target_list_deliveries', NULL),
     ('INSERT', 'target_list_deliveries', NULL),
     ('UPDATE', 'target_list_deliveries', NULL),
+    ('SELECT', 'clustering_decisions', NULL),
+    ('INSERT', 'clustering_decisions', NULL),
     ('SELECT', 'customer', 'c_customer_sk'),
     ('SELECT', 'customer', 'c_salutation'),
     ('SELECT', 'customer', 'c_first_name'),

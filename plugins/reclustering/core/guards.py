@@ -9,9 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
-
-from reclustering.core.errors import TerminalError, TransientError
 
 
 @dataclass(frozen=True)
@@ -71,46 +68,13 @@ class Bounds:
     max_opt_outs_lost: float = 0.25
 
 
-def enforce(
-    findings: Iterable[Finding],
-    *,
-    accept_change: bool,
-    as_of: date,
-    stopped: str,
-    error: type[TerminalError | TransientError] = TerminalError,
-) -> list[dict[str, str]]:
-    """Give what guards have said and a person has overridden, each as `guard` and `problem`.
-
-    Parameters
-    ----------
-    findings : iterable of Finding
-        What the guards say.
-    accept_change : bool
-        Whether a person lets it pass.
-    as_of : date
-        The day of the run.
-    stopped : str
-        What did not happen, as the start of a sentence.
-    error : type
-        What to raise.
-
-    Raises
-    ------
-    TerminalError, TransientError
-        With every problem, when there is one and no one lets it pass.
-    """
-    said = [{"guard": one.guard, "problem": one.problem} for one in findings]
-    if said and not accept_change:
-        raise error(
-            f"{stopped}: {problems(said)}. If this is right, trigger a run with "
-            f"as_of={as_of} and accept_change=true; otherwise find out what has happened to the data "
-            "first. docs/guards.md says what each guard is for."
-        )
-    return said
+def as_said(findings: Iterable[Finding]) -> list[dict[str, str]]:
+    """Give what guards have said as it is left in JSON, each as `guard` and `problem`."""
+    return [{"guard": one.guard, "problem": one.problem} for one in findings]
 
 
 def problems(said: Iterable[Mapping[str, str]]) -> str:
-    """Give what guards have said, as `enforce` gives it, in one text without its full stop."""
+    """Give what guards have said, as `as_said` gives it, in one text without its full stop."""
     return "; ".join(one["problem"] for one in said)
 
 

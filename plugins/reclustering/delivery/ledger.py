@@ -31,11 +31,6 @@ class ListKey:
     label: int
     sha256: str
 
-    @property
-    def release(self) -> str:
-        """What releases exactly this list, of this day and label."""
-        return f"{self.as_of}/{self.label}/{self.sha256}"
-
 
 @dataclass(frozen=True)
 class Delivery:

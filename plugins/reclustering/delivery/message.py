@@ -8,7 +8,7 @@ from typing import Any
 
 from upath import UPath
 
-from reclustering.core.artifacts import fetch, publish, read_json
+from reclustering.core.artifacts import fetch, find_json, publish, read_json
 from reclustering.core.contracts import TARGET_LIST
 from reclustering.core.errors import BadInputError
 from reclustering.core.mail_message import new_message
@@ -16,7 +16,7 @@ from reclustering.core.run import Run
 from reclustering.delivery.attachment import Attachment, attach_list
 from reclustering.delivery.message_view import PLOTS, MessageView, render_html, render_text
 from reclustering.delivery.settings import MailSettings
-from reclustering.report.view import RunView
+from reclustering.report.view import DECISIONS, RunView
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,7 @@ def write_content(
     """
     view = MessageView(
         store=settings.store,
-        run=RunView(
-            {"target_list": built}
-            | {name: read_json(run.path(f"{name}.json")) for name in ("clusters", "elbow")}
-        ),
+        run=_view(run, built),
         corrected=corrected,
         file=str(run.path(TARGET_LIST)),
         run_url=run.url,
@@ -143,6 +140,13 @@ def address_message(
             filename=content.attachment.name,
         )
     return mail.as_bytes()
+
+
+def _view(run: Run, built: dict[str, Any]) -> RunView:
+    told = ("run", "features", "elbow", "clusters", "fit_check")
+    files = {name: read_json(run.path(f"{name}.json")) for name in told} | {"target_list": built}
+    decisions = {name: find_json(run.path(f"{name}.json")) for name in DECISIONS}
+    return RunView(files | {name: left for name, left in decisions.items() if left})
 
 
 def _read(path: UPath) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -83,16 +85,24 @@ class MessageView:
                 f"This list replaces the one for {as_of} that you got before. Use only this one."
             )
             notices.append(("Corrected", before))
-        if built["overrides"]:
-            heading = (
-                "Checks would have stopped this run"
-                if built["preview"]
-                else "A check had stopped this list, and a person let it pass"
-            )
-            notices.append((heading, f"{problems(built['overrides'])}."))
-        if built["findings"]:
-            notices.append(("A check found this list unusual", f"{problems(built['findings'])}."))
+        if findings := self.run.findings:
+            said = [
+                f"{problems(found)}. {became}"
+                for became, found in groupby(findings, key=itemgetter("became"))
+            ]
+            notices.append((self._about_guards, " ".join(said)))
+        if self.run.release:
+            notices.append(("This list was held", self.run.release))
         return notices
+
+    @property
+    def _about_guards(self) -> str:
+        if self.built["preview"]:
+            return "Checks would have stopped this run"
+        decision = self.run.decision("list")
+        if self.built["findings"] and not (decision and decision.approved):
+            return "A check found this list unusual"
+        return "A check had stopped this list, and a person let it pass"
 
     @property
     def target(self) -> dict[str, Any]:

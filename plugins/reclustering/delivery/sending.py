@@ -68,28 +68,6 @@ def hold(deliveries: Iterable[Delivery], because: str) -> list[Result]:
     ]
 
 
-def require_sendable(built: dict[str, Any], *, released: bool) -> None:
-    """Refuse a list that a guard speaks against, unless a person has released exactly this one.
-
-    Parameters
-    ----------
-    built : dict
-        The content of `target_list.json`; `findings` are what nobody has accepted.
-    released : bool
-        Whether it is released.
-
-    Raises
-    ------
-    TerminalError
-        With every problem.
-    """
-    if built["findings"] and not released:
-        raise TerminalError(
-            f"The list of {built['as_of']} is not mailed: {problems(built['findings'])}. If this is right, "
-            f"trigger a run with as_of={built['as_of']}, delivery=send and accept_change=true."
-        )
-
-
 def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) -> dict[str, Any]:
     """Count the recipients by outcome, and say it in sentences.
 
@@ -115,8 +93,7 @@ def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) ->
         sentences.append(f"What speaks against it: {problems(built['findings'])}.")
     if outcomes["held"] and built["customers"] and not built["preview"]:
         sentences.append(
-            "To send exactly this list, set the Airflow Variable target_list_released to "
-            f"{key.release} and clear this task."
+            "To send exactly this list, press 'Mail this list' in the run's tab, Customer clusters."
         )
     return {
         "as_of": key.as_of.isoformat(),

@@ -33,8 +33,6 @@ class MailSettings:
         As which kind of file the list goes with the mail.
     max_attachment : int
         Most bytes that the list may have to be attached.
-    released : str or None
-        A held list that may go out, by its `ListKey.release`.
     """
 
     recipients: str | None
@@ -43,7 +41,6 @@ class MailSettings:
     store: str = "The store"
     attachment: Attached = "xlsx"
     max_attachment: int = 10_000_000
-    released: str | None = None
 
 
 def valid_recipients(settings: MailSettings) -> list[str]:

@@ -2,6 +2,7 @@
 
 from reclustering.orchestration import assets
 from reclustering.orchestration.alerts import alert_on_failure, alert_when_held
+from reclustering.orchestration.approval import ApprovalOperator
 from reclustering.orchestration.failure import DEFAULT_ARGS, step
 from reclustering.orchestration.params import run_params
 from reclustering.orchestration.runs import (
@@ -23,6 +24,7 @@ from reclustering.orchestration.variables import (
 
 __all__ = [
     "DEFAULT_ARGS",
+    "ApprovalOperator",
     "alert_on_failure",
     "alert_when_held",
     "artifacts",

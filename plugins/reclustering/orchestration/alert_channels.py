@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from airflow.sdk import BaseHook, Variable
@@ -25,10 +26,13 @@ CHANNEL = "alert_channel"
 """The connection, of the provider's type `apprise`, of a second channel."""
 
 
-def send_alert(subject: str, text: str) -> None:
-    """Send an alert on every channel; that one fails keeps no other from being tried, and is logged."""
+def send_alert(subject: str, text: str, *, to: Callable[[], list[str]] | None = None) -> None:
+    """Send an alert on every channel; that one fails keeps no other from being tried, and is logged.
+
+    It is mailed to those whom `to` gives; unless told otherwise, to the `alert_recipients`.
+    """
     _attempt(_notify, subject, text)
-    _attempt(_mail_everybody, subject, text)
+    _attempt(partial(_mail_everybody, to or alert_recipients), subject, text)
 
 
 def alert_recipients() -> list[str]:
@@ -90,8 +94,8 @@ def _notify(subject: str, text: str) -> None:
         raise TransientError(f"a service of the connection '{CHANNEL}' did not take it")
 
 
-def _mail_everybody(subject: str, text: str) -> None:
-    for recipient in alert_recipients():
+def _mail_everybody(recipients: Callable[[], list[str]], subject: str, text: str) -> None:
+    for recipient in recipients():
         _attempt(_mail, subject, text, recipient)
 
 

@@ -97,31 +97,40 @@ def step(
     """
 
     def make(body: Callable[..., dict[str, Any]]) -> Any:
-        @wraps(body)
-        def explained(*args: Any, **context: Any) -> dict[str, Any]:
-            try:
-                with _ended_after(limit + GRACE), reported(inlets):
-                    return body(*args, **context)
-            except Exception as error:
-                failure = explain(error)
-                _say(failure)
-                if isinstance(failure, UnexpectedError):
-                    raise failure from error
-                ended = EndedForGood if isinstance(failure, TerminalError) else EndedForNow
-                raise ended(str(failure)) from None
-            except AirflowTaskTimeout as error:
-                late = UnexpectedError(
-                    f"{body.__name__} took longer than {limit}, which is its limit. See in the log what it "
-                    "was at, and whether the warehouse or mail server is slow today; then clear it."
-                )
-                _say(late)
-                raise late from error
-
+        bounded = explained(body, limit, inlets)
         return task(multiple_outputs=False, execution_timeout=limit, inlets=[*inlets], **options)(
-            explained
+            bounded
         )
 
     return make
+
+
+def explained(
+    body: Callable[..., dict[str, Any]], limit: timedelta, inlets: Sequence[Asset] = ()
+) -> Callable[..., dict[str, Any]]:
+    """Give a task's body whose every failure is one of the two kinds, and which ends at its limit."""
+
+    @wraps(body)
+    def bounded(*args: Any, **context: Any) -> dict[str, Any]:
+        try:
+            with _ended_after(limit + GRACE), reported(inlets):
+                return body(*args, **context)
+        except Exception as error:
+            failure = explain(error)
+            _say(failure)
+            if isinstance(failure, UnexpectedError):
+                raise failure from error
+            ended = EndedForGood if isinstance(failure, TerminalError) else EndedForNow
+            raise ended(str(failure)) from None
+        except AirflowTaskTimeout as error:
+            late = UnexpectedError(
+                f"{body.__name__} took longer than {limit}, which is its limit. See in the log what it "
+                "was at, and whether the warehouse or mail server is slow today; then clear it."
+            )
+            _say(late)
+            raise late from error
+
+    return bounded
 
 
 def _say(failure: TransientError | TerminalError) -> None:

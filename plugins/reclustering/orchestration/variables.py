@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import timedelta
 from functools import cache
 from typing import cast, get_args
 
@@ -15,6 +16,7 @@ from upath import UPath
 
 from reclustering.core.errors import TerminalError
 from reclustering.core.guards import Bounds
+from reclustering.core.mailboxes import read_mailbox
 from reclustering.core.names import unknown_names
 from reclustering.core.params import PATIENCE, Attached
 from reclustering.delivery.settings import (
@@ -26,6 +28,8 @@ from reclustering.delivery.settings import (
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration.alert_channels import alert_recipients, alert_services
 from reclustering.orchestration.artifact_root import artifact_root
+
+A_WEEK_IN_MINUTES = 7 * 24 * 60
 
 
 def artifacts() -> UPath:
@@ -110,13 +114,47 @@ def mail_settings(recipients: Sequence[str] | None) -> MailSettings:
         max_attachment=whole_number(
             "target_list_max_attachment", default=MailSettings.max_attachment
         ),
-        released=Variable.get("target_list_released", default=MailSettings.released),
     )
 
 
 def patience() -> int:
     """Read for how many nights in a row the evidence must speak for another k."""
     return whole_number("reclustering_k_patience", default=PATIENCE)
+
+
+def answer_within() -> timedelta:
+    """Read how long a run waits for an answer to its question."""
+    return timedelta(
+        minutes=whole_number("reclustering_answer_minutes", default=720, most=A_WEEK_IN_MINUTES)
+    )
+
+
+def deciders() -> dict[str, str]:
+    """Read who may answer a run's question: the Variable `reclustering_deciders`, a JSON object.
+
+    Returns
+    -------
+    dict
+        Their addresses, by their ids in Airflow's auth manager. If it is empty, whoever may answer questions
+        in Airflow may answer these, and the alerts' recipients are told.
+
+    Raises
+    ------
+    TerminalError
+        When it is something else, or an address is none.
+    """
+    text = Variable.get("reclustering_deciders", default="{}")
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        given = None
+    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+        raise TerminalError(
+            f"The Airflow Variable reclustering_deciders is '{text}'; expected a JSON object with the "
+            'address of each user of Airflow who may decide, such as {"anna": "anna@example.com"}.'
+        )
+    setting = "The Airflow Variable reclustering_deciders"
+    return {user: read_mailbox(one, setting=setting).address for user, one in given.items()}
 
 
 def require_settings(recipients: Sequence[str] | None) -> None:
@@ -139,6 +177,8 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         artifacts,
         guard_bounds,
         patience,
+        answer_within,
+        deciders,
         lambda: valid_recipients(mail()),
         lambda: valid_contact(mail().contact, sender=""),
         lambda: SmtpMailer().sender,

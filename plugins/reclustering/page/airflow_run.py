@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 from airflow import settings
 from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstance import TaskInstance, clear_task_instances
 from airflow.models.xcom import XComModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 from reclustering.core.errors import BadInputError, without_addresses
 from reclustering.orchestration.failure import FAILURE
 from reclustering.orchestration.runs import DAG_ID, FIRST_TASK, resolve_day
-from reclustering.report.view import WRITTEN_BY
+from reclustering.report.view import DECISIONS, WRITTEN_BY
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,14 @@ class AirflowRun:
     def done(self) -> set[str]:
         """The tasks whose files are of this run as it is now, and not of an attempt before it was cleared."""
         done = {task.task_id for task in self.tasks if task.state == "success"}
-        # The mail's task says what became of each mail, and then fails.
-        return done | ({WRITTEN_BY["delivery"]} & {self.failed_task})
+        # These leave what was decided, and what became of each mail, and then fail.
+        leave_first = {WRITTEN_BY[name] for name in (*DECISIONS, "delivery")}
+        return done | (leave_first & {self.failed_task})
+
+    @property
+    def asking(self) -> Task | None:
+        """The task that waits for an answer."""
+        return next((task for task in self.tasks if task.state == "awaiting_input"), None)
 
     @property
     def failed_task(self) -> str | None:
@@ -75,6 +82,19 @@ def find_run(session: Session, run_id: str) -> AirflowRun | None:
         # It may name who is mailed.
         failure=without_addresses(_xcom(session, run_id, failed, FAILURE) or "") if failed else "",
     )
+
+
+def run_again(session: Session, run_id: str, task_ids: Iterable[str]) -> None:
+    """Clear some tasks of a run, so that Airflow runs them once more."""
+    instances = session.scalars(
+        select(TaskInstance).where(
+            TaskInstance.dag_id == DAG_ID,
+            TaskInstance.run_id == run_id,
+            TaskInstance.task_id.in_(task_ids),
+        )
+    ).all()
+    clear_task_instances([*instances], session)
+    session.commit()
 
 
 def _failed(tasks: list[Task]) -> str | None:

@@ -9,28 +9,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import GetUserDep
 from airflow.models.log import Log
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.base import RequestResponseEndpoint
 from upath import UPath
 
 from reclustering.core.artifacts import fetch
 from reclustering.core.contracts import TARGET_LIST, TARGET_LIST_SPREADSHEET
+from reclustering.core.decision import Decision, Matter, matter_of
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
 from reclustering.core.run import Run
+from reclustering.decision.record import leave_decision
 from reclustering.orchestration.runs import DAG_ID
 from reclustering.orchestration.variables import artifacts
-from reclustering.page.access import ListReader, may_have_list, may_read
-from reclustering.page.airflow_run import AirflowRun, find_run
+from reclustering.page.access import (
+    ListReader,
+    Releaser,
+    may_have_list,
+    may_read,
+    may_release,
+)
+from reclustering.page.airflow_run import AirflowRun, find_run, run_again
 from reclustering.report.history import Day, every_day, read_day, read_history
 from reclustering.report.rendering import ASSETS, asset, render
-from reclustering.report.view import differences, read_run
+from reclustering.report.view import WRITTEN_BY, RunView, differences, read_run
 
 HEADERS = {
     # Scripts and styles come from here alone, and only Airflow may frame it.
@@ -68,6 +77,7 @@ def create_app() -> FastAPI:
     app.get("/run")(show_run)
     app.get("/compare")(show_comparison)
     app.get("/list")(download_list)
+    app.post("/release")(release_list)
     app.get("/static/{name}")(serve_asset)
     return app
 
@@ -119,6 +129,7 @@ def show_run(
         as_of=day,
         dag_id=DAG_ID,
         may_download=run is not None and may_have_list(user) and _list_file(run) is not None,
+        held=_held(run, view) if run and view and may_release(user) else None,
     )
 
 
@@ -161,6 +172,27 @@ def download_list(
     )
 
 
+def release_list(
+    run_id: RunId, sha256: str, session: SessionDep, user: Releaser
+) -> RedirectResponse:
+    """Send the list of a run that holds it, if it is still the one that was looked at."""
+    run = find_run(session, run_id)
+    view = read_run(_folder(run.as_of, run_id)) if run and run.as_of else None
+    if run is None or view is None:
+        raise _no_run()
+    matter = _held(run, view)
+    if matter is None or matter.sha256 != sha256:
+        raise HTTPException(
+            409, "This run does not hold this list, or no more. Look at the run once more."
+        )
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    decision = Decision(matter, "approved", "release", user.get_name(), now)
+    leave_decision(Run(view.as_of, run_id, _artifacts()), decision)
+    session.add(Log("target_list_released", owner=user.get_name(), dag_id=DAG_ID, run_id=run_id))
+    run_again(session, run_id, [WRITTEN_BY["list_decision"], WRITTEN_BY["delivery"]])
+    return RedirectResponse(f"run?{urlencode({'run_id': run_id})}", 303)
+
+
 def serve_asset(name: str) -> Response:
     """Give a style sheet or a script."""
     if name not in ASSETS:
@@ -172,6 +204,15 @@ def serve_asset(name: str) -> Response:
 
 def _no_run() -> HTTPException:
     return HTTPException(404, f"{DAG_ID} has no such run, or Airflow has forgotten it.")
+
+
+def _held(run: AirflowRun, view: RunView) -> Matter | None:
+    """Give what a person could release: the list of a run that has ended and holds it."""
+    delivery = view.files.get("delivery")
+    held = delivery and delivery["outcomes"]["held"] and run.state == "success"
+    if not (held and view.built and view.built["customers"] and not view.preview):
+        return None
+    return matter_of("list", view.built) if _list_file(run) else None
 
 
 def _list_file(run: AirflowRun) -> UPath | None:

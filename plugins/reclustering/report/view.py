@@ -13,18 +13,31 @@ from upath import UPath
 
 from reclustering.core.artifacts import find_json
 from reclustering.core.contracts import EXCLUSIONS, FEATURES
-from reclustering.report.words import count, percent
+from reclustering.core.decision import (
+    CHECKED,
+    Decision,
+    Subject,
+    decision_name,
+    from_json,
+    matter_of,
+)
+from reclustering.report.words import count, decided, percent
 
 WRITTEN_BY = {
     "features": "extract_features",
     "elbow": "choose_k",
     "clusters": "fit_clusters",
     "fit_check": "check_fit",
+    "fit_decision": "approve_fit",
     "publication": "write_labels",
     "target_list": "build_target_list",
+    "list_decision": "approve_list",
     "delivery": "email_target_list",
 }
 """The JSON file that each task leaves, without its ending, in their order."""
+
+DECISIONS = tuple(decision_name(subject) for subject in CHECKED)
+"""Those that are only left where there was something to decide."""
 
 FILES = ("run", *WRITTEN_BY)
 """All of them: the first task leaves `run.json` before its own."""
@@ -39,6 +52,8 @@ OUTCOMES = {
     "failed": "not accepted",
 }
 """What became of the mail to some or all, in a word."""
+
+_WOULD_STOP = "It would have stopped the run."
 
 CRITERIA = {
     "silhouette": "Silhouette",
@@ -82,7 +97,8 @@ class RunView:
     @property
     def missing(self) -> list[str]:
         """The tasks whose file is not there, in their order."""
-        return [task for name, task in WRITTEN_BY.items() if name not in self.files]
+        there = {*self.files, *DECISIONS}
+        return [task for name, task in WRITTEN_BY.items() if name not in there]
 
     def of_tasks(self, done: Collection[str]) -> RunView:
         """Give what these tasks have left; of a run that is done anew, what the others left is of before."""
@@ -146,27 +162,45 @@ class RunView:
         changes = self.continuity
         return [] if changes is None or changes["first_run"] else changes["pairs"]
 
+    def decision(self, subject: Subject) -> Decision | None:
+        """Give what was decided on this fit or list; what was decided on another does not count."""
+        content, found = (
+            self.files.get(name) for name in (decision_name(subject), CHECKED[subject])
+        )
+        decision = from_json(content) if content else None
+        if decision and found and decision.matter == matter_of(subject, found):
+            return decision
+        return None
+
     @property
     def findings(self) -> list[dict[str, Any]]:
         """What guards have said, each with its name, its sentence, and what became of it."""
-        outcomes = self.files.get("delivery", {}).get("outcomes", {})
-        released = any(outcomes.get(name) for name in OUTCOMES if name != "held")
-        accepted = bool(self.params.get("accept_change"))
-        if self.preview and not accepted:
-            stopped = passed = "It would have stopped the run."
-        else:
-            passed = "A person let it pass."
-            stopped = "A person released the list." if released else "It stops the mail."
-        built = self.built or {"overrides": [], "findings": []}
-        let_pass = [
-            *self.files.get("features", {}).get("overrides", []),
-            *self.files.get("fit_check", {}).get("overrides", []),
+        load = self.files.get("features", {}).get("overrides", [])
+        would_stop = self.preview and not self.params.get("accept_change")
+        said = [
+            {**one, "became": _WOULD_STOP if would_stop else "A person let it pass."}
+            for one in load
         ]
-        let_pass += [one for one in built["overrides"] if one not in let_pass]
-        return [
-            *({**one, "became": passed} for one in let_pass),
-            *({**one, "became": stopped} for one in built["findings"]),
-        ]
+        for subject, name in CHECKED.items():
+            found, became = self.files.get(name, {}), self._became(subject)
+            said += [{**one, "became": became} for one in found.get("findings", [])]
+        return said
+
+    def _became(self, subject: Subject) -> str:
+        if decision := self.decision(subject):
+            return decided(decision)
+        if self.preview:
+            return _WOULD_STOP
+        held = self.files.get("delivery", {}).get("outcomes", {}).get("held")
+        return "It stops the mail." if subject == "list" and held else "Nobody has decided yet."
+
+    @property
+    def release(self) -> str:
+        """Who released a list that was held, and against which no guard had spoken."""
+        decision = self.decision("list")
+        if decision is None or (self.built and self.built["findings"]):
+            return ""
+        return decided(decision)
 
     @property
     def excluded(self) -> list[tuple[str, int]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+
+from reclustering.core.decision import Decision
 
 
 def number(value: float) -> str:
@@ -25,3 +27,16 @@ def percent(share: float) -> str:
 def day(value: date) -> str:
     """Give a day such as 5 January 2026."""
     return f"{value.day} {value:%B %Y}"
+
+
+def decided(decision: Decision) -> str:
+    """Say who decided what, and when."""
+    at = datetime.fromisoformat(decision.at)
+    when = f"{day(at.date())}, {at:%H:%M} UTC"
+    if decision.how == "no_answer":
+        return f"Rejected, for nobody had answered by {when}."
+    who = decision.by or "somebody whom Airflow does not name"
+    if decision.how == "accept_change":
+        return f"Let pass by {who}, who had started the run with accept_change."
+    verb = "Released" if decision.how == "release" else decision.verdict.capitalize()
+    return f"{verb} by {who}, {when}."

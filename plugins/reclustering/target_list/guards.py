@@ -43,7 +43,8 @@ class EarlierList:
 def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList | None:
     """Find the list of the same label to compare with: the last that may be in marketing's hands.
 
-    Where none was mailed, it is the newest of an earlier as_of, among published runs.
+    Where none was mailed, it is the newest of an earlier as_of, among published runs; but for one that a
+    guard spoke against and nobody has approved.
     """
     this_list = {"as_of": run.as_of, "label": label}
     with warehouse.read() as session:
@@ -54,11 +55,16 @@ def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList
             continue
         description, keys = earlier.path("target_list.json"), earlier.path("target_list.parquet")
         built = read_json(description) if description.exists() and keys.exists() else None
-        if built and built["label"] != label:
+        if built and (built["label"] != label or not (row["mailed"] or _passed(earlier, built))):
             built = None
         if built or row["mailed"]:
             return EarlierList(earlier.as_of, earlier.run_id, built, keys)
     return None
+
+
+def _passed(run: Run, built: dict[str, Any]) -> bool:
+    """Tell whether a run has come past the question about its list: sent it, or held it from the start."""
+    return not built["findings"] or run.path("delivery.json").exists()
 
 
 def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[str, Any] | None:

@@ -69,6 +69,7 @@ MIGRATIONS = (
     Migration("0009_clustering_runs_outliers", "clustering_runs.outliers"),
     Migration("0010_clustering_runs_baseline", "clustering_runs.baseline"),
     Migration("0011_target_list_deliveries_taken_back_at", "target_list_deliveries.taken_back_at"),
+    Migration("0012_clustering_decisions", "clustering_decisions"),
 )
 """All of them, in their order. One that has been released is never changed: another one follows."""
 
