@@ -11,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -38,8 +38,25 @@ SOON_DEAD = {
 """After ten seconds, and not five minutes, a task that is not heard of is taken for dead."""
 
 
+def password(user: str) -> str:
+    """Give the password of one of the users who are let in."""
+    return f"password of {user}"
+
+
+def let_in(var: Path, users: dict[str, str]) -> dict[str, str]:
+    """Let users log in, by their names and roles; give the settings for that."""
+    (var / "airflow").mkdir()
+    passwords = json.dumps({user: password(user) for user in users})
+    (var / "airflow" / "passwords.json").write_text(passwords)
+    roles = ",".join(f"{user}:{role}" for user, role in users.items())
+    return {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": roles}
+
+
 class Airflow:
     """Airflow's REST API, and what the runs leave outside it."""
+
+    restart: Callable[[], None]
+    """Ends all of Airflow's processes, and starts them anew."""
 
     def __init__(self, address: str, password: str, var: Path) -> None:
         self.address = address
@@ -53,14 +70,20 @@ class Airflow:
         return str(self.call("/auth/token", login)["access_token"])
 
     def call(
-        self, path: str, body: dict[str, Any] | None = None, *, method: str | None = None
+        self,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        method: str | None = None,
+        user: str | None = None,
     ) -> Any:
-        """Ask the API."""
+        """Ask the API, as the administrator or another user."""
+        token = self.token(user, password(user)) if user else self._token
         request = urllib.request.Request(
             self.address + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"},
+            headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
         )
         for attempts_left in (2, 1, 0):
             try:
@@ -192,5 +215,13 @@ def serve(
         for name, value in environment.items():
             patch.setenv(name, value)
         password, address = make_password(var), os.environ["AIRFLOW__API__BASE_URL"]
-        with airflow_standalone(address, var / "airflow.log"):
-            yield Airflow(address, password, var)
+        with ExitStack() as processes:
+
+            def restart() -> None:
+                processes.close()
+                processes.enter_context(airflow_standalone(address, var / "airflow.log"))
+
+            restart()
+            airflow = Airflow(address, password, var)
+            airflow.restart = restart
+            yield airflow

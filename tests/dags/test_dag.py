@@ -13,8 +13,10 @@ TASKS = [
     "choose_k",
     "fit_clusters",
     "check_fit",
+    "approve_fit",
     "write_labels",
     "build_target_list",
+    "approve_list",
     "email_target_list",
 ]
 

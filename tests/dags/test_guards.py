@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from email import message_from_bytes, policy
 
 import duckdb
 import pytest
@@ -41,7 +42,10 @@ def test_one_bad_record_is_named_and_nothing_is_published_or_mailed(night):
     assert outcome.state == "failed"
     assert "1 of 37,336 customers make up 100.0%" in outcome.failure
     assert "of the variance of all (customer " in outcome.failure
-    assert "accept_change=true" in outcome.failure
+    assert outcome.failed == "approve_fit"
+    assert outcome.failure.endswith(
+        "There is nobody here to ask. If this is right, run it with accept_change=true, or at a terminal."
+    )
     assert (published, mails) == (yesterday(), [])
     assert (outcome.folder / "clusters.png").exists(), "for a person to look at"
     clusters = json.loads((outcome.folder / "clusters.json").read_text())
@@ -68,13 +72,23 @@ def test_a_stopped_fit_is_not_what_the_next_run_is_compared_with(night):
     assert len(mails) == 1
 
 
-def test_a_person_can_let_it_pass_and_the_list_says_so(night):
+def test_a_person_can_let_it_pass_and_the_list_says_so(night, warehouse_file):
     outcome, published, mails = night("SELECT 1", k=1, accept_change=True)
     assert outcome.state == "success", outcome.failure
     assert published > yesterday()
-    built = json.loads((outcome.folder / "target_list.json").read_text())
-    assert {one["guard"] for one in built["overrides"]} == {"returners", "changed_cluster"}
-    assert b"15.2%" in mails[0].read_bytes()
+    found = json.loads((outcome.folder / "fit_check.json").read_text())["findings"]
+    assert {one["guard"] for one in found} == {"returners", "changed_cluster"}
+    mail = message_from_bytes(mails[0].read_bytes(), policy=policy.default)
+    text = " ".join(mail.get_body(("plain",)).get_content().split())
+    assert "15.2%" in text
+    assert "Let pass by dag_test, who had started the run with accept_change." in text
+    with duckdb.connect(str(warehouse_file)) as connection:
+        decided = connection.execute(
+            "SELECT run_id, subject, label, sha256, verdict, how, guards FROM dbo.clustering_decisions"
+        ).fetchall()
+    left = json.loads((outcome.folder / "fit_decision.json").read_text())
+    said = ("approved", "accept_change", "returners, changed_cluster")
+    assert decided == [(outcome.run_id, "fit", 0, left["sha256"], *said)]
 
 
 @pytest.mark.parametrize(
@@ -134,11 +148,10 @@ def test_a_trial_does_not_replace_what_is_published_unless_a_person_insists(nigh
     assert f"run {first.run_id} has published the labels of" in trial.failure
     assert "with k = 4 (31,675 + 4,989 + 671 + 1 customers), scaling none" in trial.failure
     assert "scaling robust, outliers keep in their place, from the same data" in trial.failure
-    assert "accept_change=true" in trial.failure
     insisted, _, _ = night("SELECT 1", scaling="robust", accept_change=True)
     assert insisted.state == "success", insisted.failure
-    built = json.loads((insisted.folder / "target_list.json").read_text())
-    assert "replacement" in {one["guard"] for one in built["overrides"]}
+    found = json.loads((insisted.folder / "fit_check.json").read_text())["findings"]
+    assert "replacement" in {one["guard"] for one in found}
 
 
 def test_a_day_that_is_over_is_not_waited_for(run_dag, warehouse_file):

@@ -65,7 +65,7 @@ def test_each_task_leaves_one_small_xcom(ran):
         rows = session.query(XComModel.task_id, XComModel.key, XComModel.value)
         xcoms = [(task, key, value) for task, key, value in rows.filter_by(run_id=ran.run_id)]
     assert {key for _, key, _ in xcoms} == {"return_value"}
-    assert len(xcoms) == 7
+    assert len(xcoms) == 9
     assert all(
         len(value if isinstance(value, dict) else json.loads(value)) <= 4 for *_, value in xcoms
     )

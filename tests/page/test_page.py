@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import urllib.error
@@ -14,41 +13,27 @@ from urllib.parse import quote, urlencode
 import duckdb
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from reclustering.core.run import folder_name
-from tests.airflow_server import DAG_ID, serve
+from tests.airflow_server import DAG_ID, let_in, password, serve
+from tests.browser import browser, frame, logged_in, open_run
+
+__all__ = ["browser"]
 
 pytestmark = pytest.mark.timeout(600)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 USERS = {"admin": "admin", "viewer": "viewer", "op": "op", "nobody": ""}
-"""Who may log in, each with the password `password of …`, and their role."""
+"""Who may log in, and their role."""
 
 DAYS = ["2026-01-13", "2026-01-15", "2026-01-16"]
-
-
-def password(user):
-    return f"password of {user}"
 
 
 @pytest.fixture(scope="module")
 def airflow(sample_store, tmp_path_factory):
     var = tmp_path_factory.mktemp("airflow")
-    (var / "airflow").mkdir()
-    passwords = {user: password(user) for user in USERS}
-    (var / "airflow" / "passwords.json").write_text(json.dumps(passwords))
-    with serve(
-        var,
-        sample_store,
-        {
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
-                f"{user}:{role}" for user, role in USERS.items()
-            ),
-            "RECLUSTERING_SCHEDULE": "0 0 1 1 *",
-        },
-        base_path="/airflow",
-    ) as airflow:
+    settings = {"RECLUSTERING_SCHEDULE": "0 0 1 1 *"} | let_in(var, USERS)
+    with serve(var, sample_store, settings, base_path="/airflow") as airflow:
         airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 3)
         airflow.unpause(DAG_ID)
         yield airflow
@@ -209,53 +194,10 @@ def test_the_pages_are_light(airflow, runs):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have Chromium")
-        pytest.skip("no Chromium is installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-def logged_in(browser, airflow, user, **options):
-    """A tab of a browser in which somebody has logged in, with what its console says against us."""
-    tab = browser.new_context(viewport={"width": 1400, "height": 1000}, **options).new_page()
-    tab.complaints = []
-    tab.on(
-        "console",
-        lambda said: (
-            tab.complaints.append(said.text)
-            if said.type == "error" and "reclustering" in said.location["url"]
-            else None
-        ),
-    )
-    tab.goto(airflow.address)
-    tab.get_by_label("Username").fill(user)
-    tab.get_by_label("Password").fill(password(user))
-    tab.keyboard.press("Enter")
-    expect(tab.get_by_text("Welcome")).to_be_visible(timeout=30_000)
-    return tab
-
-
-@pytest.fixture(scope="module")
 def tab(browser, airflow, runs):
     tab = logged_in(browser, airflow, "op", accept_downloads=True)
     yield tab
     tab.context.close()
-
-
-def frame(tab):
-    return tab.frame_locator("iframe[title='Customer clusters']")
-
-
-def open_run(tab, airflow, run_id):
-    """Open a run in Airflow, and its tab there."""
-    tab.goto(f"{airflow.address}/dags/{DAG_ID}/runs/{quote(run_id, safe='')}")
-    tab.get_by_role("link", name="Customer clusters").click()
-    return frame(tab)
 
 
 def test_the_tab_of_a_run_shows_its_clusters_and_leads_to_its_logs(tab, airflow, runs):
