@@ -51,6 +51,17 @@ def test_every_dag_has_an_owner_a_runbook_and_no_catch_up(bag):
         assert one.owner == "marketing-analytics", one.dag_id
 
 
+def test_a_dag_that_is_read_again_is_no_new_version(bag):
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.serialization.serialized_objects import LazyDeserializedDAG
+
+    def versions(bag):
+        return {name: LazyDeserializedDAG.from_dag(dag).hash for name, dag in bag.dags.items()}
+
+    # With the first ones still there, so that nothing of the second lies at the same address.
+    assert versions(DagBag()) == versions(bag)
+
+
 def test_the_runbook_names_every_task(dag):
     assert all(f"`{task}`" in dag.doc_md for task in TASKS)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import urllib.error
 import urllib.request
 from urllib.parse import quote, urlencode
@@ -61,6 +62,8 @@ def state(airflow, run_id, task):
 def asked(airflow, run_id, task):
     """Wait for the question of a task; give it as Airflow shows it."""
     airflow.until(lambda: state(airflow, run_id, task), lambda found: found == "awaiting_input")
+    # Nobody answers sooner than Airflow notices that the task waits.
+    time.sleep(3)
     return airflow.call(f"{of_task(run_id, task)}/-1/hitlDetails")
 
 

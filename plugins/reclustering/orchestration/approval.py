@@ -69,6 +69,9 @@ class ApprovalOperator(HITLOperator):
             execution_timeout=limit,
             # What counts is what the Variable says when it is asked.
             response_timeout=timedelta(days=1),
+            # Airflow takes a task for killed that is answered before it has noticed that it waits. It then
+            # asks again: soon, for somebody is there.
+            retry_delay=timedelta(seconds=30),
             **options,
         )
         self._about = about
