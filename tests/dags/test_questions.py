@@ -198,7 +198,7 @@ def test_a_rejected_fit_ends_the_run_and_can_be_asked_about_once_more(airflow):
 
 def test_what_was_approved_is_not_asked_again_and_what_changed_is(airflow):
     as_of = "2026-01-18"
-    run_id = airflow.trigger(as_of=as_of, k=3, delivery="hold")
+    run_id = airflow.trigger(as_of=as_of, k=1, delivery="hold")
     before = asked(airflow, run_id, "approve_fit")["body"]
     answer(airflow, run_id, "approve_fit", "Approve")
     assert airflow.finished(run_id)["state"] == "success"
@@ -223,7 +223,7 @@ def test_what_was_approved_is_not_asked_again_and_what_changed_is(airflow):
 
 
 def test_an_earlier_question_is_not_shown_for_a_later_one(airflow, soon):
-    run_id = airflow.trigger(as_of="2026-01-19", k=5, delivery="hold")
+    run_id = airflow.trigger(as_of="2026-01-19", k=1, delivery="hold")
     assert "within 1 minute " in asked(airflow, run_id, "approve_fit")["body"]
     # What is asked has changed, and the task is cleared while its run is under way.
     path = "/api/v2/variables/reclustering_answer_minutes"

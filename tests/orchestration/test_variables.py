@@ -64,6 +64,28 @@ def test_bounds_that_are_set_count_and_the_others_stay(monkeypatch):
     assert guard_bounds() == Bounds(max_returners=1, max_sales_age=3)
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["anna", '["anna"]', '{"anna": 1}', '{"": "anna@example.com"}', "{anna: x}", "[" * 100_000],
+)
+def test_deciders_that_are_none_are_refused(value, monkeypatch):
+    from reclustering.orchestration.variables import deciders
+
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_DECIDERS", value)
+    with pytest.raises(TerminalError, match=r"reclustering_deciders is '.*expected a JSON object"):
+        deciders()
+
+
+def test_a_deciders_address_that_is_none_is_refused(monkeypatch):
+    from reclustering.orchestration.variables import deciders
+
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_DECIDERS", '{"anna": "anna"}')
+    with pytest.raises(TerminalError, match="Variable reclustering_deciders"):
+        deciders()
+    monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_DECIDERS", '{"anna": "Anna <anna@example.com>"}')
+    assert deciders() == {"anna": "anna@example.com"}
+
+
 def test_a_missing_folder_for_artifacts_is_named(monkeypatch):
     from reclustering.orchestration import artifacts
 

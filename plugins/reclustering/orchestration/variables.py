@@ -148,7 +148,9 @@ def deciders() -> dict[str, str]:
         given = json.loads(text)
     except (ValueError, RecursionError):
         given = None
-    if not isinstance(given, dict) or not all(isinstance(one, str) for one in given.values()):
+    if not isinstance(given, dict) or not all(
+        user and isinstance(one, str) for user, one in given.items()
+    ):
         raise TerminalError(
             f"The Airflow Variable reclustering_deciders is '{text}'; expected a JSON object with the "
             'address of each user of Airflow who may decide, such as {"anna": "anna@example.com"}.'
