@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 from datetime import timedelta
 from email import message_from_bytes, policy
 
@@ -89,6 +91,40 @@ def test_a_person_can_let_it_pass_and_the_list_says_so(night, warehouse_file):
     left = json.loads((outcome.folder / "fit_decision.json").read_text())
     said = ("approved", "accept_change", "returners, changed_cluster")
     assert decided == [(outcome.run_id, "fit", 0, left["sha256"], *said)]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """Somebody at a terminal, who types what is given."""
+    keyboard, screen = os.openpty()
+    with os.fdopen(keyboard, "w") as hands, os.fdopen(screen) as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+
+        def type_in(line):
+            hands.write(f"{line}\n")
+            hands.flush()
+
+        yield type_in
+
+
+def test_make_run_asks_at_its_terminal(night, terminal):
+    terminal("Approve")
+    outcome, published, mails = night("SELECT 1", k=1)
+    assert outcome.state == "success", outcome.failure
+    assert published > yesterday()
+    mail = message_from_bytes(mails[0].read_bytes(), policy=policy.default)
+    text = " ".join(mail.get_body(("plain",)).get_content().split())
+    assert f"Approved by {getpass.getuser()}, " in text
+
+
+def test_who_only_presses_return_at_the_terminal_rejects(night, terminal):
+    terminal("")
+    outcome, published, mails = night("SELECT 1", k=1)
+    assert outcome.failure.startswith(f"Rejected by {getpass.getuser()}, ")
+    assert outcome.failure.endswith(
+        "Nothing was published. To be asked once more, clear approve_fit, and the tasks after it."
+    )
+    assert (published, mails) == (yesterday(), [])
 
 
 @pytest.mark.parametrize(
