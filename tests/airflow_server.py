@@ -88,7 +88,8 @@ class Airflow:
         for attempts_left in (2, 1, 0):
             try:
                 with urllib.request.urlopen(request, timeout=120) as answer:
-                    return json.load(answer)
+                    text = answer.read()
+                    return json.loads(text) if text else None
             except urllib.error.HTTPError as error:
                 # The scheduler has a run of its own under way.
                 if error.code < 500 or not attempts_left:

@@ -124,7 +124,7 @@ def test_customers_do_not_change_cluster_overnight(changed: int, stops: bool) ->
     assert bool(problems) is stops
     if stops:
         assert problems == [
-            "132 of 1,000 customers (13.2%) have changed cluster since 2024-05-31; expected at most 131.6"
+            "132 of 1,000 customers (13.2%) have changed cluster since 2024-05-31; expected at most 131"
         ]
 
 
@@ -135,7 +135,7 @@ def test_what_was_returned_stays_returned(forgotten: int, stops: bool) -> None:
     if stops:
         assert problems[0].startswith(
             "3 of 200 customers who had returned something on 2024-05-31 now never have; expected at most "
-            "2.0."
+            "2. "
         )
 
 

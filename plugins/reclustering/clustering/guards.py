@@ -134,7 +134,7 @@ def _guard_history(continuity: dict[str, Any], bounds: Bounds) -> Iterator[Findi
             "history",
             f"{forgotten:,} of {returned:,} customers who had returned something on "
             f"{continuity['previous']['as_of']} now never have; expected at most "
-            f"{bounds.max_history_change * returned:,.1f}. Rows of dbo.store_returns are gone, or are of "
+            f"{int(bounds.max_history_change * returned):,}. Rows of dbo.store_returns are gone, or are of "
             "others",
         )
 
@@ -146,5 +146,5 @@ def _guard_changed(continuity: dict[str, Any], bounds: Bounds) -> Iterator[Findi
         yield Finding(
             "changed_cluster",
             f"{continuity['changed']:,} of {both:,} customers ({continuity['changed_share']:.1%}) have "
-            f"changed cluster since {continuity['previous']['as_of']}; expected at most {most:,.1f}",
+            f"changed cluster since {continuity['previous']['as_of']}; expected at most {int(most):,}",
         )
