@@ -70,7 +70,7 @@ def extract_features(
     with (
         publish(target) as features,
         publish(run.path("purchases.parquet")) as purchases,
-        warehouse.read() as session,
+        warehouse.read(late=True) as session,
     ):
         load = read_load(session, run.as_of)
         overrides = as_said(judge_load(load, run.as_of, previous, bounds))
@@ -314,6 +314,7 @@ def build_target_list(
             warehouse, label, opt_outs=opted_out, labels=labels, purchases=purchases
         )
         candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
+        candidates.require_unmasked(chosen)
     earlier = guards.find_earlier_list(warehouse, run, label)
     change = guards.list_change([entry.customer for entry in chosen.entries], earlier)
     findings = as_said(guards.judge_list(change, opted_out.rows, earlier, bounds))

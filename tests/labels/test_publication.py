@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reclustering.core.errors import BadInputError, TransientError
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.warehouse.schema import create_own_objects
 from tests.labels.worker import POINTS, Worker, publish_file
 from tests.stores import NOW, Store, publish, rows_of, write_labels_file
@@ -143,19 +143,38 @@ def test_an_error_in_the_swap_changes_nothing(
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "kind"),
     [
-        "DELETE FROM dbo.customer_clusters_staging WHERE customer = 150",
-        "UPDATE dbo.customer_clusters_staging SET cluster = 1 WHERE customer = 150",
-        "UPDATE dbo.customer_clusters_staging SET customer = 9999 WHERE customer = 150",
+        ("DELETE FROM dbo.customer_clusters_staging WHERE customer = 150", TransientError),
+        # As if columns had been swapped, or a trigger had changed them: no retry mends that.
         (
-            "UPDATE dbo.customer_clusters_staging SET itemsRatio = itemsRatio + 0.0000001"
-            " WHERE customer = 150"
+            "UPDATE dbo.customer_clusters_staging SET cluster = 1 WHERE customer = 150",
+            TerminalError,
+        ),
+        (
+            "UPDATE dbo.customer_clusters_staging SET customer = 9999 WHERE customer = 150",
+            TerminalError,
+        ),
+        (
+            (
+                "UPDATE dbo.customer_clusters_staging SET itemsRatio = itemsRatio + 0.0000001"
+                " WHERE customer = 150"
+            ),
+            TerminalError,
+        ),
+        (
+            "UPDATE dbo.customer_clusters_staging SET orderRatio = itemsRatio, itemsRatio = orderRatio",
+            TerminalError,
         ),
     ],
 )
 def test_rows_that_did_not_arrive_whole_are_not_published(
-    ready: Store, old: Path, new: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+    ready: Store,
+    old: Path,
+    new: Path,
+    damage: str,
+    kind: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     publish(ready.hook(), old, DAY)
     warehouse = ready.hook()
@@ -167,7 +186,7 @@ def test_rows_that_did_not_arrive_whole_are_not_published(
         return loaded
 
     monkeypatch.setattr(warehouse, "load", damaged_load)
-    with pytest.raises(TransientError, match=r"does not hold what labels\.parquet holds"):
+    with pytest.raises(kind, match=r"does not hold what labels\.parquet holds"):
         publish(warehouse, new, DAY)
     assert ready.published(DAY) == rows_of(old)
 

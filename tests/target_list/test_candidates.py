@@ -155,6 +155,21 @@ def test_customers_come_out_the_same_however_many_come_at_once(world, monkeypatc
     assert [row["customer"] for row in listed(world, run)] == ["2", "3", "5", "7"]
 
 
+def test_addresses_that_the_database_masks_are_no_addresses(world):
+    """As SQL Server shows them to a login without UNMASK: valid, and nobody's."""
+    run = world.publish([Person(i, f"{'abc'[i % 3]}XXX@XXXX.com") for i in range(1, 7)])
+    with pytest.raises(
+        BadInputError, match=r"addresses of 6 of 6 customers are like aXXX@XXXX.com: .* is masked"
+    ):
+        world.build(run)
+
+
+def test_one_odd_address_is_malformed_and_stops_nothing(world):
+    run = world.publish([Person(1, "aXXX@XXXX.com"), *people(100, start=2)])
+    built = world.build(run)
+    assert (built["excluded"]["malformed"], built["customers"]) == (1, 100)
+
+
 def test_a_customer_who_is_in_the_customer_table_twice_is_noticed(world):
     run = world.publish(people(2))
     world.sql("INSERT INTO dbo.customer SELECT * FROM dbo.customer WHERE c_customer_sk = 1")

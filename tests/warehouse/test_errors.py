@@ -14,13 +14,11 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
-import mssql_python
 import pyarrow as pa
 import pytest
 
 from reclustering.core.errors import TerminalError, TransientError
 from reclustering.warehouse import connect
-from reclustering.warehouse.mssql_errors import TERMINAL_ERRORS, TRANSIENT_ERRORS, translated_errors
 from tests.stores import DuckDBStore, MsSqlStore, Store, requires_mssql
 
 ON_MSSQL = pytest.mark.parametrize("store", [requires_mssql], indirect=True)
@@ -40,145 +38,6 @@ def statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Statement:
         return path.stem
 
     return make
-
-
-# Texts as SQL Server 2022 and its ODBC driver give them.
-@pytest.mark.parametrize(
-    ("kind", "driver", "text", "number"),
-    [
-        (
-            mssql_python.OperationalError,
-            "Serialization failure",
-            (
-                "Transaction (Process ID 61) was deadlocked on lock resources with another process and "
-                "has been chosen as the deadlock victim. Rerun the transaction."
-            ),
-            1205,
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Syntax error or access violation",
-            "Lock request time out period exceeded.",
-            1222,
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Syntax error or access violation",
-            'Cannot open database "shop" requested by the login. The login failed.',
-            4060,
-        ),
-        (
-            mssql_python.OperationalError,
-            "General error",
-            (
-                "Database 'shop' on server 'x' is not currently available.  Please retry the connection "
-                "later.  If the problem persists, contact customer support."
-            ),
-            40613,
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Syntax error or access violation",
-            "The service is currently busy. Retry the request after 10 seconds. Code: 1.",
-            40501,
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Syntax error or access violation",
-            (
-                "Snapshot isolation transaction aborted due to update conflict. You cannot use snapshot "
-                "isolation to access table 'dbo.x' directly or indirectly in database 'shop'."
-            ),
-            3960,
-        ),
-        (mssql_python.OperationalError, "Timeout expired", "Query timeout expired", None),
-        (mssql_python.OperationalError, "Communication link failure", "TCP Provider: 0x2746", None),
-        (RuntimeError, None, "Bulk copy failed: Connection Error: connection reset by peer", None),
-    ],
-)
-def test_what_may_pass_is_transient(
-    kind: type[Exception], driver: str | None, text: str, number: int | None
-) -> None:
-    error = kind(driver, f"[Microsoft][SQL Server]{text}") if driver else kind(text)
-    with (
-        pytest.raises(TransientError) as raised,
-        translated_errors("SQL Server db, database shop, include/sql/x.sql"),
-    ):
-        raise error
-    message = str(raised.value)
-    assert message.startswith("SQL Server db, database shop, include/sql/x.sql:")
-    assert text.rstrip(".") in message
-    assert ("error" in message.split(text[:20])[0]) == (number is not None)
-    assert number is None or f"error {number}:" in message
-
-
-@pytest.mark.parametrize(
-    ("kind", "driver", "text", "number", "advice"),
-    [
-        (
-            mssql_python.OperationalError,
-            "Invalid authorization specification",
-            "Login failed for user 'etl'.",
-            18456,
-            "login and password",
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Syntax error or access violation",
-            (
-                "The SELECT permission was denied on the object 'customer', database 'shop', schema "
-                "'dbo'."
-            ),
-            229,
-            "create_role.sql",
-        ),
-        (
-            mssql_python.ProgrammingError,
-            "Base table or view not found",
-            "Invalid object name 'dbo.store_sales'.",
-            208,
-            "right database",
-        ),
-        (
-            mssql_python.OperationalError,
-            "Client unable to establish connection",
-            (
-                "SSL Provider: [error:0A000086:SSL routines::certificate verify failed:self-signed "
-                "certificate]"
-            ),
-            None,
-            "trust_server_certificate",
-        ),
-        (
-            mssql_python.OperationalError,
-            "Connection operation failed",
-            "Failed to load the driver. Please read the documentation",
-            None,
-            "libltdl7",
-        ),
-        (RuntimeError, None, "Sql Error: 229: Class 14: State 5: no", 229, "create_role.sql"),
-        (RuntimeError, None, "Sql Error: 2627: Class 14: State 1: twice", 2627, ""),
-        (ValueError, None, "String length (40 characters) exceeds schema size", None, ""),
-        (mssql_python.DataError, "Numeric value out of range", "Arithmetic overflow", None, ""),
-        (mssql_python.IntegrityError, "Integrity constraint violation", "duplicate", None, ""),
-    ],
-)
-def test_what_stays_is_terminal(
-    kind: type[Exception], driver: str | None, text: str, number: int | None, advice: str
-) -> None:
-    error = kind(driver, f"[Microsoft][SQL Server]{text}") if driver else kind(text)
-    with pytest.raises(TerminalError) as raised, translated_errors("here"):
-        raise error
-    assert advice in str(raised.value)
-    assert number is None or f"error {number}:" in str(raised.value)
-
-
-def test_no_error_is_known_twice() -> None:
-    numbers = [*TRANSIENT_ERRORS, *(one.number for one in TERMINAL_ERRORS if one.number)]
-    texts = [*TRANSIENT_ERRORS.values(), *(one.text for one in TERMINAL_ERRORS)]
-    assert len(set(numbers)) == len(numbers)
-    for text in texts:
-        assert [other for other in texts if other in text] == [text]
 
 
 def test_a_missing_table_is_terminal_and_named(store: Store) -> None:

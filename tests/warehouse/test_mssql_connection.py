@@ -8,11 +8,12 @@ import pyarrow as pa
 import pytest
 from airflow.sdk import Connection
 
-from reclustering.core.errors import TerminalError
+from reclustering.core.errors import TerminalError, TransientError
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import (
     EXTRAS,
     LOGIN_TIMEOUT,
+    QUERY_TIMEOUT,
     MsSqlWarehouse,
     connection_keywords,
 )
@@ -212,3 +213,84 @@ def test_a_missing_connection_is_terminal(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("AIRFLOW_CONN_WAREHOUSE", raising=False)
     with pytest.raises(TerminalError, match="no Airflow connection 'warehouse'"):
         connect()
+
+
+class Answering:
+    """A driver's connection that gives one answer, and keeps what it was asked."""
+
+    def __init__(self, answer: object = None) -> None:
+        self.answer = answer
+        self.batches: list[str] = []
+        self.timeout = 0
+        self.rowcount = -1
+        self.description = None
+
+    def execute(self, batch: str, *_: object) -> Answering:
+        self.batches.append(batch)
+        return self
+
+    def fetchval(self) -> object:
+        return self.answer
+
+    def nextset(self) -> bool:
+        return False
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "says"),
+    [
+        (-1, TransientError, r"gave -1\): another attempt held it for 600 s"),
+        (-2, TransientError, r"gave -2\): the request for it was cancelled"),
+        (-3, TransientError, r"gave -3\): the request for it would have been a deadlock"),
+        (-999, TerminalError, r"gave -999\); expected 0 or 1"),
+        (None, TerminalError, r"gave None\); expected 0 or 1"),
+    ],
+)
+def test_a_lock_that_is_not_given_says_why(
+    hook: MsSqlWarehouse, answer: int | None, kind: type[Exception], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        hook._take("day", Answering(answer))
+
+
+@pytest.mark.parametrize("answer", [0, 1])
+def test_a_lock_that_is_given_at_once_or_after_a_wait_is_held(
+    hook: MsSqlWarehouse, answer: int
+) -> None:
+    hook._take("day", Answering(answer))
+
+
+def test_a_session_counts_rows_and_waits_for_no_statement_for_ever(
+    hook: MsSqlWarehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection, asked = Answering(), {}
+
+    def driver(**options: object) -> Answering:
+        asked.update(options)
+        return connection
+
+    monkeypatch.setattr("mssql_python.connect", driver)
+    hook.get_conn()
+    [batch] = connection.batches
+    # With the server's option NOCOUNT on, a row that is changed would be counted as -1.
+    assert "SET NOCOUNT OFF" in batch
+    assert connection.timeout == QUERY_TIMEOUT < 3600
+    assert (asked["timeout"], asked["ApplicationIntent"]) == (LOGIN_TIMEOUT, "ReadWrite")
+
+
+def test_only_what_may_be_late_is_read_from_a_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"{URI}?application_intent=readonly")
+    warehouse, intents = connect(), []
+
+    def driver(**options: object) -> Answering:
+        intents.append(options["ApplicationIntent"])
+        return Answering(1)
+
+    monkeypatch.setattr("mssql_python.connect", driver)
+    for session in (warehouse.read(late=True), warehouse.read(), warehouse.transaction(lock="day")):
+        with session:
+            pass
+    assert intents == ["ReadOnly", "ReadWrite", "ReadWrite"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 
@@ -172,3 +173,79 @@ def test_every_missing_table_and_column_is_named(store: Store) -> None:
     with pytest.raises(BadInputError) as error:
         require_source(store.hook())
     assert "lacks column dbo.store_sales.ss_net_paid, table dbo.customer, or" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("money", "key", "says"),
+    [
+        (
+            "int",
+            "bigint",
+            (
+                "dbo.store_sales.ss_net_paid is int; expected decimal, money or float, and "
+                "dbo.store_returns.sr_return_amt is int; expected decimal, money or float."
+            ),
+        ),
+        (
+            "decimal(7, 2)",
+            "varchar(10)",
+            "dbo.store_sales.ss_customer_sk is varchar; expected a whole number, such as bigint",
+        ),
+        ("decimal(7, 2)", "decimal(9, 2)", "dbo.date_dim.d_date_sk is decimal"),
+        ("float", "decimal(9, 0)", None),
+        ("decimal(38, 4)", "smallint", None),
+    ],
+)
+def test_a_column_of_a_type_that_will_not_do_is_named_with_what_will(
+    store: Store, money: str, key: str, says: str | None
+) -> None:
+    store.create_source(money, key)
+    if says is None:
+        require_source(store.hook())
+        return
+    with pytest.raises(BadInputError) as error:
+        require_source(store.hook())
+    # DuckDB calls them integer and decimal(9,2).
+    said = re.sub(r"\(\d+,\d+\)", "", str(error.value)).replace("integer", "int")
+    assert says in said
+
+
+def test_a_date_that_is_text_is_named(store: Store) -> None:
+    store.create_source()
+    store.run(
+        "DROP TABLE dbo.date_dim",
+        "CREATE TABLE dbo.date_dim (d_date_sk bigint, d_date varchar(10))",
+    )
+    with pytest.raises(BadInputError, match=r"dbo\.date_dim\.d_date is varchar; expected date"):
+        require_source(store.hook())
+
+
+def test_a_key_that_is_there_twice_is_named(store: Store) -> None:
+    store.create_source()
+    store.insert("date_dim", [(7, "2024-01-01"), (8, "2024-01-02"), (8, "2024-01-03")])
+    store.insert("customer", [(n, None, None, None, None) for n in (1, 4, 4, 5, 5, 5)])
+    with pytest.raises(BadInputError) as error:
+        require_source(store.hook())
+    assert str(error.value).startswith(
+        "The store cannot be read: dbo.date_dim.d_date_sk has 8 twice; dbo.customer.c_customer_sk has 4 "
+        "twice (2 keys are repeated); expected every key once."
+    )
+
+
+def test_dates_without_a_key_are_no_repeated_key(store: Store) -> None:
+    store.create_source()
+    store.run(
+        "DROP TABLE dbo.date_dim",
+        "CREATE TABLE dbo.date_dim (d_date_sk bigint NULL, d_date date NULL)",
+    )
+    store.insert("date_dim", [(None, "2024-01-01"), (None, "2024-01-02")])
+    require_source(store.hook())
+
+
+@pytest.mark.parametrize("store", ["duckdb"], indirect=True)
+def test_names_are_the_same_in_any_case_where_they_are_for_the_database(store: Store) -> None:
+    store.create_source()
+    store.run("ALTER TABLE dbo.store_sales RENAME TO SALES_OF_STORE")
+    store.run("ALTER TABLE dbo.SALES_OF_STORE RENAME TO Store_Sales")
+    store.run("ALTER TABLE dbo.Store_Sales RENAME COLUMN ss_net_paid TO SS_NET_PAID")
+    require_source(store.hook())

@@ -34,8 +34,11 @@ class Session(Protocol):
 class Warehouse(Protocol):
     """A store with the four source tables and the pipeline's own tables in schema `dbo`."""
 
-    def read(self) -> AbstractContextManager[Session]:
-        """Open a session that sees one consistent state and blocks no writer."""
+    def read(self, *, late: bool = False) -> AbstractContextManager[Session]:
+        """Open a session that sees one consistent state and blocks no writer.
+
+        `late` says that a copy will do which is some seconds behind: for the store's own large tables.
+        """
 
     def transaction(self, *, lock: str | None = None) -> AbstractContextManager[Session]:
         """Open a session that commits when the block ends and rolls back when it raises.

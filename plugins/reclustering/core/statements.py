@@ -32,6 +32,9 @@ def _to_duckdb(node: exp.Expr) -> exp.Expr:
         # DuckDB ignores the length of a text, and does not know (MAX).
         if node.this in exp.DataType.TEXT_TYPES:
             return exp.DataType.build("text")
+    # Names of tables and columns are the same to DuckDB in any case, and its own list of them is not.
+    if isinstance(node, exp.EQ) and node.expression.name in {"TABLE_NAME", "COLUMN_NAME"}:
+        node.set("this", exp.Collate(this=node.this, expression=exp.var("NOCASE")))
     # sqlglot gives a key's columns T-SQL's sort order of NULLs, which DuckDB rejects there.
     if isinstance(node, exp.PrimaryKey):
         columns = [

@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from reclustering.core.errors import BadInputError, TransientError
+from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.protocols import Session, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.statements import for_duckdb
@@ -81,7 +81,9 @@ def publish_labels(
     BadInputError
         When `labels` is not readable or has no rows.
     TransientError
-        When staging does not hold what `labels.parquet` holds.
+        When staging does not hold as many rows as `labels.parquet`.
+    TerminalError
+        When it holds as many, and others.
     """
     # Columns of type datetime2 carry no zone; they are UTC by convention.
     published_at = now.replace(tzinfo=None)
@@ -173,12 +175,19 @@ def _checksum(labels: Path) -> dict[str, int]:
 
 def _require_same(found: dict[str, Any], expected: dict[str, int]) -> None:
     wrong = {name: (found[name], value) for name, value in expected.items() if found[name] != value}
-    if wrong:
-        differences = ", ".join(f"{name}: {f} for {e}" for name, (f, e) in wrong.items())
-        raise TransientError(
-            f"dbo.customer_clusters_staging does not hold what labels.parquet holds ({differences}). "
-            "Nothing was published; the next attempt loads it again."
-        )
+    if not wrong:
+        return
+    differences = ", ".join(f"{name}: {f} for {e}" for name, (f, e) in wrong.items())
+    said = (
+        f"dbo.customer_clusters_staging does not hold what labels.parquet holds ({differences}). "
+        "Nothing was published"
+    )
+    if "n" in wrong:
+        raise TransientError(f"{said}; the next attempt loads it again.")
+    raise TerminalError(
+        f"{said}. Every row has arrived, with other values, as it would again: compare the table's columns, "
+        "their order and types, and its triggers with include/sql/schema/0002_customer_clusters_staging.sql."
+    )
 
 
 def _centroids(clusters: dict[str, Any]) -> list[dict[str, Any]]:

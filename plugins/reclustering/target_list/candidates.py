@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,6 +26,10 @@ CUSTOMERS_SCHEMA = pa.schema(
     ]
 )
 """What `customers.sql` gives."""
+
+
+_MASKED = re.compile(r".?XXX@XXXX\.com")
+"""What the masking function `email()` makes of an address."""
 
 
 class Candidate(NamedTuple):
@@ -53,11 +58,14 @@ class TargetList:
         Number of customers who are not, by reason.
     customers : list of int
         Everybody in the cluster, in the order in which they came.
+    masked : int
+        Whose address looks like what SQL Server shows in place of a masked one.
     """
 
     entries: list[Candidate] = field(default_factory=list)
     excluded: dict[str, int] = field(default_factory=lambda: dict.fromkeys(EXCLUSIONS, 0))
     customers: list[int] = field(default_factory=list)
+    masked: int = 0
 
     @property
     def returned(self) -> int:
@@ -81,7 +89,7 @@ def load_candidates(
     labels, purchases : Path
         `labels.parquet` and `purchases.parquet` of this run.
     """
-    with warehouse.read() as session:
+    with warehouse.read(late=True) as session:
         batches = session.stream("target_list/customers")
         return choose_customers(read_candidates(batches, label, labels, purchases), opt_outs)
 
@@ -143,9 +151,11 @@ def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> Targ
     for candidate in candidates:
         result.customers.append(candidate.customer)
         address = (candidate.email or "").strip()
+        masked = bool(_MASKED.fullmatch(address))
+        result.masked += masked
         if not address:
             result.excluded["no_address"] += 1
-        elif not is_valid(address):
+        elif masked or not is_valid(address):
             result.excluded["malformed"] += 1
         elif opt_outs.cover(candidate.customer, address):
             result.excluded["suppressed"] += 1
@@ -158,6 +168,22 @@ def choose_customers(candidates: Iterable[Candidate], opt_outs: OptOuts) -> Targ
             kept[key] = entry if other is None else max(entry, other, key=_precedence)
     result.entries = sorted(kept.values(), key=lambda entry: entry.customer)
     return result
+
+
+def require_unmasked(chosen: TargetList) -> None:
+    """Refuse addresses that the database does not show to this login.
+
+    Raises
+    ------
+    BadInputError
+        When they look masked for more than one customer in a hundred; fewer are malformed, and left out.
+    """
+    if chosen.masked * 100 > len(chosen.customers):
+        raise BadInputError(
+            f"The addresses of {chosen.masked:,} of {len(chosen.customers):,} customers are like "
+            "aXXX@XXXX.com: dbo.customer.c_email_address is masked (dynamic data masking), perhaps behind a "
+            "view. Grant UNMASK to the login of the connection 'warehouse', and clear this task."
+        )
 
 
 def require_whole_cluster(chosen: TargetList, labels: Path, *, label: int, size: int) -> None:

@@ -81,8 +81,8 @@ class DuckDBWarehouse:
             )
 
     @contextmanager
-    def read(self) -> Iterator[DuckDBSession]:
-        """Open a session that sees one consistent state."""
+    def read(self, *, late: bool = False) -> Iterator[DuckDBSession]:  # noqa: ARG002
+        """Open a session that sees one consistent state; there is no copy that could be `late`."""
         with self._connected(read_only=True) as connection:
             connection.execute(f"SET memory_limit = '{READ_MEMORY}'")
             connection.begin()

@@ -28,6 +28,7 @@ from reclustering.warehouse.counted_rows import CountedRows
 from reclustering.warehouse.mssql_errors import translated_errors
 
 EXTRAS: Mapping[str, str] = {
+    "application_intent": "ApplicationIntent",
     "authentication": "Authentication",
     "encrypt": "Encrypt",
     "host_name_in_certificate": "HostnameInCertificate",
@@ -47,11 +48,16 @@ AUTHENTICATION = (
 )
 """Microsoft Entra without a person at a screen."""
 
+_CHOICES = {"authentication": AUTHENTICATION, "application_intent": ("ReadOnly", "ReadWrite")}
+
 LOGIN_TIMEOUT = 30
 """Seconds to wait for the server's answer to a login."""
 
 LOCK_TIMEOUT = 600
 """Seconds to wait for a lock that somebody else holds."""
+
+QUERY_TIMEOUT = 2700
+"""Seconds that a statement may take: less than a task's hour, so that its name is said."""
 
 LOAD_TIMEOUT = 3600
 """Seconds that a bulk load may take. The driver's default of 30 is too short for many customers."""
@@ -59,8 +65,12 @@ LOAD_TIMEOUT = 3600
 LOAD_BATCH = 100_000
 """Rows per transaction of a bulk load: they bound the locks it holds and the log it pins."""
 
-# English, because errors are told apart by their text; and no wait for a lock is forever.
-_OPEN = f"SET LANGUAGE us_english; SET XACT_ABORT ON; SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}"
+# English, because errors are told apart by their text; no wait for a lock is forever; and rows that were
+# changed are counted, whatever the server's option `user options` says.
+_OPEN = (
+    "SET LANGUAGE us_english; SET XACT_ABORT ON; SET NOCOUNT OFF; "
+    f"SET LOCK_TIMEOUT {LOCK_TIMEOUT * 1000}"
+)
 
 _SNAPSHOT_STATE = "SELECT snapshot_isolation_state FROM sys.databases WHERE database_id = DB_ID()"
 _SNAPSHOT_ALLOWED = 1
@@ -73,6 +83,16 @@ EXEC @result = sp_getapplock
 SET NOCOUNT OFF;
 SELECT @result AS result;
 """
+
+_LOCKED = (0, 1)
+"""What `sp_getapplock` gives with the lock: at once, or after a wait."""
+
+_NOT_LOCKED = {
+    -1: f"another attempt held it for {LOCK_TIMEOUT} s; sys.dm_tran_locks says who",
+    -2: "the request for it was cancelled",
+    -3: "the request for it would have been a deadlock",
+}
+"""Why `sp_getapplock` did not give a lock, by what it returns instead of 0 or 1."""
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +118,7 @@ class MsSqlWarehouse:
 
     def __init__(self, connection: Connection) -> None:
         self._keywords = connection_keywords(connection)
+        self._intent = self._keywords.pop("ApplicationIntent", "ReadWrite")
         self.target = (
             f"SQL Server {self._keywords['Server']}, database {self._keywords['Database']}"
         )
@@ -108,8 +129,13 @@ class MsSqlWarehouse:
                 self.target,
             )
 
-    def get_conn(self) -> Any:
+    def get_conn(self, *, intent: str = "ReadWrite") -> Any:
         """Open a connection, in autocommit mode.
+
+        Parameters
+        ----------
+        intent : str
+            `ReadOnly` may lead to a replica of the availability group.
 
         Raises
         ------
@@ -118,22 +144,34 @@ class MsSqlWarehouse:
         TerminalError
             When it refuses the login, or its certificate is not trusted.
         """
-        with translated_errors(self.target):
+        with translated_errors(self.target, connecting=True):
             connection = mssql_python.connect(
-                autocommit=True, timeout=LOGIN_TIMEOUT, **self._keywords
+                autocommit=True,
+                timeout=LOGIN_TIMEOUT,
+                **(self._keywords | {"ApplicationIntent": intent}),
             )
+        # Of each cursor from here on; a call of ODBC that waits is deaf to whoever ends the task.
+        connection.timeout = QUERY_TIMEOUT
+        with translated_errors(self.target):
             _run(connection, _OPEN)
         return connection
 
     @contextmanager
-    def read(self) -> Iterator[MsSqlSession]:
+    def read(self, *, late: bool = False) -> Iterator[MsSqlSession]:
         """Open a session that sees one consistent state and blocks no writer.
 
         Where the database does not allow snapshot isolation, each statement sees a state of its
         own.
+
+        Parameters
+        ----------
+        late : bool
+            Whether a replica will do, which may be some seconds behind. It is read where the connection's
+            `application_intent` is `ReadOnly`.
         """
+        intent = self._intent if late else "ReadWrite"
         with (
-            closing(self.get_conn()) as connection,
+            closing(self.get_conn(intent=intent)) as connection,
             self._transaction(connection, isolation=self._read_isolation(connection)),
         ):
             yield MsSqlSession(connection, self.target)
@@ -145,7 +183,7 @@ class MsSqlWarehouse:
         Raises
         ------
         TransientError
-            When somebody else holds `lock` for longer than `LOCK_TIMEOUT`.
+            When `lock` cannot be had now: somebody else holds it for longer than `LOCK_TIMEOUT`.
         """
         with closing(self.get_conn()) as connection, self._transaction(connection):
             if lock is not None:
@@ -183,15 +221,21 @@ class MsSqlWarehouse:
         return counted.count
 
     def require_rights(self) -> None:
-        """Check that the login has the rights of `include/sql/admin/create_role.sql`.
+        """Check that the login has the rights of `include/sql/admin/create_role.sql`, and sees what is there.
 
         Raises
         ------
         TerminalError
-            Names every one that is missing.
+            Names every right that is missing, or every column that is masked.
         """
         with self.read() as session:
             missing = [row["missing"] for row in session.query("warehouse/missing_rights")]
+            masked = _masked_columns(session)
+        if masked:
+            raise TerminalError(
+                f"{self.target}: the login sees {', '.join(masked)} masked (dynamic data masking), and would "
+                "read zeros, and addresses of nobody. Grant it UNMASK."
+            )
         if missing:
             raise TerminalError(
                 f"{self.target}: the login may not {', '.join(missing)}. Grant the rights of "
@@ -232,11 +276,29 @@ class MsSqlWarehouse:
             closing(connection.execute(_TAKE_LOCK, values)) as cursor,
         ):
             result = cursor.fetchval()
-        if result < 0:
-            raise TransientError(
-                f"{self.target}: another attempt held the lock '{lock}' for {LOCK_TIMEOUT} s "
-                f"(sp_getapplock gave {result}). See sys.dm_tran_locks for who holds it."
-            )
+        if result in _LOCKED:
+            return
+        said = f"{self.target}: no lock '{lock}' (sp_getapplock gave {result})"
+        if result in _NOT_LOCKED:
+            raise TransientError(f"{said}: {_NOT_LOCKED[result]}. The next attempt may have it.")
+        raise TerminalError(
+            f"{said}; expected 0 or 1, or a reason from -1 to -3. Nothing was changed. See the server's "
+            "error log."
+        )
+
+
+def _masked_columns(session: MsSqlSession) -> list[str]:
+    """Give the columns that the statements read and this login sees masked."""
+    read = {
+        f"{row['table_name']}.{row['column_name']}"
+        for row in session.query("warehouse/source_columns")
+    }
+    read |= {"email_suppressions.customer", "email_suppressions.email"}
+    masked = [
+        f"{row['table_name']}.{row['column_name']}"
+        for row in session.query("warehouse/masked_columns")
+    ]
+    return [f"dbo.{one}" for one in masked if one.lower() in read]
 
 
 def _run(connection: mssql_python.Connection, batch: str) -> None:
@@ -371,8 +433,8 @@ def _read_extras(connection: Connection) -> dict[str, str]:
         extra = f"The connection '{connection.conn_id}' has {name}"
         if name in _SWITCHES:
             read[name] = "yes" if read_switch(value, extra=extra) else "no"
-        elif name == "authentication":
-            read[name] = read_choice(value, AUTHENTICATION, extra=extra)
+        elif name in _CHOICES:
+            read[name] = read_choice(value, _CHOICES[name], extra=extra)
         elif name == "encrypt":
             read[name] = _read_encrypt(value, extra)
         else:

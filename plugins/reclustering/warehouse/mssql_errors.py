@@ -1,9 +1,10 @@
-"""What SQL Server's errors mean: worth a retry or not, and what a person should do.
+"""What an error of SQL Server or its driver means: worth a retry or not, and what a person should do.
 
 Microsoft's driver keeps neither the error number nor the SQLSTATE on its exceptions
-(microsoft/mssql-python#581): it gives the exception's class, and the server's text. Bulk loads do
-name the number. So an error is recognised by its number where there is one, else by its text, which
-is English because every session asks for it.
+(microsoft/mssql-python#581), but its `driver_error` is a text of its own for each SQLSTATE, which is the
+same in every language. Where the SQLSTATE does not say enough (42000, above all), the number does: bulk
+loads name it; otherwise it is known by the message's text, which is English because every session
+asks for it. A message is compared from its start, so what a name or a value says in it does not count.
 """
 
 from __future__ import annotations
@@ -11,107 +12,89 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
 
 import mssql_python
+from mssql_python.exceptions import sqlstate_to_exception
 
 from reclustering.core.errors import TerminalError, TransientError
-
-TRANSIENT_ERRORS: Mapping[int, str] = {
-    # The server is not there for the moment.
-    922: "is being recovered. Waiting until recovery is finished",
-    976: "is participating in an availability group and is currently not accessible",
-    983: "because its database replica is not in the PRIMARY or SECONDARY role",
-    6005: "SHUTDOWN is in progress",
-    17142: "SQL Server service has been paused",
-    18401: "Server is in script upgrade mode",
-    # A wrong name gives it too, but so does a database that starts or fails over, and Microsoft's
-    # own retry logic counts it as transient.
-    4060: "Cannot open database",
-    # Azure SQL: throttling, scaling and failover.
-    10928: "limit for the database is",
-    10929: "minimum guarantee is",
-    40197: "The service has encountered an error processing your request",
-    40501: "The service is currently busy",
-    40613: "is not currently available",
-    49918: "Cannot process request. Not enough resources",
-    49919: "Cannot process create or update request. Too many",
-    49920: "Cannot process request. Too many operations in progress",
-    # Others stood in the way.
-    701: "There is insufficient system memory",
-    1204: "cannot obtain a LOCK resource",
-    1205: "was deadlocked on",
-    1222: "Lock request time out period exceeded",
-    3960: "Snapshot isolation transaction aborted due to update conflict",
-    3961: "has been modified by a DDL statement in another concurrent transaction",
-    9002: "The transaction log for database",
-}
-"""Numbers of sys.messages that may pass by themselves, and what is constant in their text."""
-
-
-class TerminalAdvice(NamedTuple):
-    """What to do about an error that stays until a person acts."""
-
-    number: int | None
-    """Its number in sys.messages; None for the driver's own errors."""
-    text: str
-    """What is constant in its text."""
-    advice: str
-
-
-_RIGHTS = "Grant the rights of include/sql/admin/create_role.sql."
-_DATABASE = "Check that the connection names the right database, and the login's rights there."
-_PASSWORD = "Set a new password, on the server and in the Airflow connection."  # noqa: S105
-
-TERMINAL_ERRORS = (
-    TerminalAdvice(207, "Invalid column name", _DATABASE),
-    TerminalAdvice(208, "Invalid object name", _DATABASE),
-    TerminalAdvice(229, "permission was denied on the object", _RIGHTS),
-    TerminalAdvice(230, "permission was denied on the column", _RIGHTS),
-    TerminalAdvice(262, "permission denied in database", _RIGHTS),
-    TerminalAdvice(916, "is not able to access the database", _RIGHTS),
-    TerminalAdvice(
-        1105, "Could not allocate space for object", "Make room for the database's files."
-    ),
-    TerminalAdvice(2760, "does not exist or you do not have permission to use it", _RIGHTS),
-    TerminalAdvice(18452, "The login is from an untrusted domain", "Check ticket and SPN."),
-    TerminalAdvice(18456, "Login failed for user", "Check the connection's login and password."),
-    TerminalAdvice(18487, "The password of the account has expired", _PASSWORD),
-    TerminalAdvice(18488, "The password of the account must be changed", _PASSWORD),
-    TerminalAdvice(40615, "is not allowed to access the server", "Open the server's firewall."),
-    TerminalAdvice(
-        None,
-        "Failed to load the driver",
-        "Install the libraries that it needs (on Debian and Ubuntu: libltdl7 libkrb5-3 "
-        "libgssapi-krb5-2), where Airflow's tasks run.",
-    ),
-    TerminalAdvice(
-        None,
-        "certificate",
-        "Let this machine trust its issuer, or name its host in host_name_in_certificate; "
-        "for development only, set trust_server_certificate. See docs/sql-server.md.",
-    ),
+from reclustering.warehouse.mssql_messages import (
+    ADVISED_MESSAGES,
+    DATABASE,
+    LOGIN,
+    TRANSIENT_MESSAGES,
 )
-"""Errors that the driver's exception alone would make transient, or that need advice."""
 
 _RETRY = "The next attempt may succeed."
+_UNANSWERED = (
+    "Are host and port of the connection right, is the server up, and is no firewall between?"
+)
+
+PASSING: Mapping[str, str] = {
+    "08001": _UNANSWERED,
+    "08003": _RETRY,
+    "08004": _UNANSWERED,
+    "08007": _RETRY,
+    "08S01": _RETRY,
+    "25000": _RETRY,
+    "25S01": _RETRY,
+    "25S03": _RETRY,
+    "40001": _RETRY,
+    "40003": _RETRY,
+    "HY000": _RETRY,
+    "HY001": _RETRY,
+    "HY008": _RETRY,
+    "HY013": _RETRY,
+    "HY014": _RETRY,
+    "HYT00": _RETRY,
+    "HYT01": _UNANSWERED,
+}
+"""SQLSTATEs that may pass by themselves: connections, time-outs, deadlocks, memory."""
+
+STAYING: Mapping[str, str] = {
+    "28000": LOGIN,
+    "3D000": DATABASE,
+    "42000": "",
+    "42S02": DATABASE,
+    "42S22": DATABASE,
+}
+"""SQLSTATEs that stay until a person acts, and what helps."""
+
+_STATES = {
+    sqlstate_to_exception(state, "").driver_error: state  # type: ignore[union-attr]
+    for state in (*PASSING, *STAYING)
+}
+
 _DRIVER_PREFIX = re.compile(r"^(\[[^\]]*\])+")
 _BULK_LOAD_NUMBER = re.compile(r"Sql Error: (\d+)")
 
+_DRIVER = "Failed to load the driver"
+_DRIVER_ADVICE = (
+    "Install the libraries that it needs (on Debian and Ubuntu: libltdl7 libkrb5-3 libgssapi-krb5-2), "
+    "where Airflow's tasks run."
+)
+_CERTIFICATE = "certificate verify failed"
+_CERTIFICATE_ADVICE = (
+    "Let this machine trust its issuer, or name its host in host_name_in_certificate; for development "
+    "only, set trust_server_certificate. See docs/sql-server.md."
+)
+
 
 @contextmanager
-def translated_errors(where: str) -> Iterator[None]:
+def translated_errors(where: str, *, connecting: bool = False) -> Iterator[None]:
     """Turn the driver's errors into the pipeline's two kinds.
 
     Parameters
     ----------
     where : str
         Server, database and what is being done, for the message.
+    connecting : bool
+        Whether no session is open yet. The server then speaks its own language, and what it refuses may
+        be a database that starts or fails over.
 
     Raises
     ------
     TransientError
-        For what may pass by itself: deadlock, timeout, lost connection, a server that starts, fails
+        For what may pass by itself: deadlock, time-out, lost connection, a server that starts, fails
         over or is throttled.
     TerminalError
         For the rest: login, rights, missing objects, SQL that the server rejects, values that do
@@ -122,36 +105,82 @@ def translated_errors(where: str) -> Iterator[None]:
     # A bulk load raises RuntimeError for what goes wrong on its own connection, and ValueError, as a
     # parameter does, for a value that does not fit its column.
     except (mssql_python.exceptions.Exception, RuntimeError, ValueError) as error:
-        raise _explain(where, error) from error
+        kind, number, advice = _judge(error, connecting=connecting)
+        named = f" error {number}:" if number else ""
+        said = [getattr(error, "driver_error", ""), _text(error)]
+        what = ": ".join(dict.fromkeys(filter(None, said))).rstrip(".")
+        raise kind(f"{where}:{named} {what}. {advice}".strip()) from error
 
 
-def _explain(where: str, error: Exception) -> TransientError | TerminalError:
+def _judge(
+    error: Exception, *, connecting: bool
+) -> tuple[type[TransientError | TerminalError], int | None, str]:
+    """Give the kind of an error, its number if that is known, and what to do."""
     text = _text(error)
+    if isinstance(error, (RuntimeError, ValueError)):
+        return _judge_bulk_load(text, usage=isinstance(error, ValueError))
+    state = _STATES.get(getattr(error, "driver_error", ""))
+    number = _number_of(text) if state else None
+    if number:
+        return _judge_number(number)
+    if state == "08001" and _CERTIFICATE in text:
+        return TerminalError, None, _CERTIFICATE_ADVICE
+    if connecting and state in {"42000", "HYT00"}:
+        return TransientError, None, _UNANSWERED
+    if state:
+        kind = TransientError if state in PASSING else TerminalError
+        return kind, None, PASSING.get(state) or STAYING[state]
+    if _DRIVER in text:
+        return TerminalError, None, _DRIVER_ADVICE
+    if isinstance(error, (mssql_python.OperationalError, mssql_python.InternalError)):
+        return TransientError, None, _RETRY
+    return TerminalError, None, ""
+
+
+def _judge_bulk_load(
+    text: str, *, usage: bool
+) -> tuple[type[TransientError | TerminalError], int | None, str]:
     named = _BULK_LOAD_NUMBER.search(text)
-    number = int(named[1]) if named else None
-
-    for known, constant in TRANSIENT_ERRORS.items():
-        if constant in text or (number and known == number):
-            return TransientError(_message(where, known, text, _RETRY))
-    for terminal in TERMINAL_ERRORS:
-        if terminal.text in text or (number and terminal.number == number):
-            return TerminalError(_message(where, terminal.number, text, terminal.advice))
-    if isinstance(error, RuntimeError):
-        passing = number is None and "Usage Error" not in text
-    else:
-        passing = isinstance(error, (mssql_python.OperationalError, mssql_python.InternalError))
-    if passing:
-        return TransientError(_message(where, number, text, _RETRY))
-    return TerminalError(_message(where, number, text, ""))
+    if named:
+        return _judge_number(int(named[1]))
+    if _CERTIFICATE in text:
+        return TerminalError, None, _CERTIFICATE_ADVICE
+    if usage or "Usage Error" in text:
+        return TerminalError, None, ""
+    return TransientError, None, _RETRY
 
 
-def _message(where: str, number: int | None, text: str, advice: str) -> str:
-    error = f" error {number}:" if number else ""
-    return f"{where}:{error} {text.rstrip('.')}. {advice}".strip()
+def _judge_number(number: int) -> tuple[type[TransientError | TerminalError], int, str]:
+    if number in TRANSIENT_MESSAGES:
+        return TransientError, number, _RETRY
+    advised = ADVISED_MESSAGES.get(number)
+    return TerminalError, number, advised.advice if advised else ""
+
+
+def _number_of(text: str) -> int | None:
+    """Give the number of a message in sys.messages, if it is one of those that are known."""
+    found = [number for number, pattern in _PATTERNS.items() if pattern.match(text)]
+    # One text may be the start of another: the longer one tells more.
+    return max(found, key=lambda number: len(_PATTERNS[number].pattern), default=None)
 
 
 def _text(error: Exception) -> str:
+    """Give what the server has said, or else the driver."""
     if isinstance(error, mssql_python.exceptions.Exception):
-        server_text = _DRIVER_PREFIX.sub("", error.ddbc_error)
-        return ": ".join(filter(None, (error.driver_error, server_text)))
+        return _DRIVER_PREFIX.sub("", error.ddbc_error) or error.driver_error
     return str(error)
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    first, *parts = map(re.escape, re.split("%ls|%d", text))
+    # Some begin with the name of a right, such as CREATE TABLE.
+    return re.compile(".*?".join([first or "[A-Z ]+", *parts]), re.DOTALL)
+
+
+_PATTERNS = {
+    number: _pattern(text)
+    for number, text in (
+        *TRANSIENT_MESSAGES.items(),
+        *((number, one.text) for number, one in ADVISED_MESSAGES.items()),
+    )
+}

@@ -5,35 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from reclustering.core.errors import BadInputError, TerminalError
 from reclustering.core.protocols import Session, Warehouse
 
-SOURCE_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "store_sales": (
-        "ss_customer_sk",
-        "ss_sold_date_sk",
-        "ss_ticket_number",
-        "ss_item_sk",
-        "ss_net_paid",
+_WHOLE = {"tinyint", "smallint", "int", "integer", "bigint", "hugeint"}
+_EXACT = {"decimal", "numeric"}
+
+KINDS: Mapping[str, tuple[str, set[str]]] = {
+    "key": ("a whole number, such as bigint", _WHOLE),
+    # A sum of int overflows at two thousand million.
+    "money": (
+        "decimal, money or float",
+        _EXACT | {"money", "smallmoney", "float", "real", "double", "bigint", "hugeint"},
     ),
-    "store_returns": (
-        "sr_customer_sk",
-        "sr_returned_date_sk",
-        "sr_ticket_number",
-        "sr_item_sk",
-        "sr_return_amt",
-    ),
-    "customer": (
-        "c_customer_sk",
-        "c_salutation",
-        "c_first_name",
-        "c_last_name",
-        "c_email_address",
-    ),
-    "date_dim": ("d_date_sk", "d_date"),
+    "day": ("date", {"date", "datetime", "datetime2", "smalldatetime", "timestamp"}),
+    "text": ("varchar or nvarchar", {"char", "varchar", "nchar", "nvarchar", "text", "ntext"}),
 }
-"""The columns that the statements read, by table."""
+"""What a column of each kind is to be, and the types of both dialects that are."""
 
 
 @dataclass(frozen=True)
@@ -85,27 +75,62 @@ OWN_OBJECTS: Mapping[str, str] = {
 
 
 def require_source(warehouse: Warehouse) -> None:
-    """Check that the store's four tables are there with the columns that the statements read.
+    """Check that the store's four tables can be read as the statements read them.
 
     Raises
     ------
     BadInputError
-        Names every table and column that is missing.
+        Names every table and column that is missing, or of a type that will not do, and keys that are there
+        twice.
     """
     with warehouse.read() as session:
-        found = _columns(session)
-    tables = {table for table, _ in found}
+        columns = session.query("warehouse/source_columns")
+        _require_columns(columns)
+        repeated = session.query("warehouse/repeated_keys")
+    if repeated:
+        named = "; ".join(
+            f"dbo.{row['key_name']} has {row['lowest']} twice"
+            + (f" ({row['n']:,} keys are repeated)" if row["n"] > 1 else "")
+            for row in repeated
+        )
+        raise BadInputError(
+            f"The store cannot be read: {named}; expected every key once. Mend it, and clear this task."
+        )
+
+
+def _require_columns(columns: list[dict[str, Any]]) -> None:
+    found = {row["table_name"] for row in columns if row["data_type"] is not None}
     missing = [
-        f"table dbo.{table}" if table not in tables else f"column dbo.{table}.{column}"
-        for table, columns in SOURCE_COLUMNS.items()
-        for column in columns
-        if (table, column) not in found
+        f"column dbo.{row['table_name']}.{row['column_name']}"
+        if row["table_name"] in found
+        else f"table dbo.{row['table_name']}"
+        for row in columns
+        if row["data_type"] is None
     ]
     if missing:
         raise BadInputError(
             f"The store lacks {', '.join(dict.fromkeys(missing))}, or this login may not read it. "
             "Check the database that the connection 'warehouse' names, and the login's rights."
         )
+    wrong = [
+        f"dbo.{row['table_name']}.{row['column_name']} is {row['data_type'].lower()}; expected "
+        f"{KINDS[row['kind']][0]}"
+        for row in columns
+        if row["kind"] != "any" and not _is_of_kind(row)
+    ]
+    if wrong:
+        raise BadInputError(
+            f"The store cannot be read: {', and '.join(wrong)}. Change the type, or put a view in the "
+            "table's place that casts it."
+        )
+
+
+def _is_of_kind(column: dict[str, Any]) -> bool:
+    # DuckDB says DECIMAL(7,2).
+    data_type = column["data_type"].partition("(")[0].lower()
+    if column["kind"] == "key" and data_type in _EXACT:
+        return column["numeric_scale"] == 0
+    return data_type in KINDS[column["kind"]][1]
 
 
 def create_own_objects(warehouse: Warehouse) -> list[str]:
