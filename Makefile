@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench own-time methods guards chaos mutants ledger env sample-mssql screenshots constraints clean
+.PHONY: help run ui test lint format bench own-time methods guards chaos mutants ledger env sample-mssql mssql-report screenshots constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -60,6 +60,9 @@ env: ## Write .env, the passwords of docker-compose.yaml
 
 sample-mssql: $(VENV)/installed ## Load the sample store into the SQL Server of AIRFLOW_CONN_WAREHOUSE
 	@$(PYTHON) -m quickstart.load_sample
+
+mssql-report: $(VENV)/installed ## Write docs/sql-server-tested.md anew, on the SQL Server of TEST_MSSQL_CONN
+	@$(PYTHON) -m pytest -m mssql -p tests.mssql_report
 
 screenshots: $(VENV)/installed ## Take the README's pictures of the page anew (needs Chromium)
 	@$(PYTHON) -m tests.page.screenshots

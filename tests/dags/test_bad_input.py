@@ -70,7 +70,7 @@ def test_a_missing_table(stops, store):
 def test_missing_columns(stops, store):
     store("ALTER TABLE dbo.store_sales DROP COLUMN ss_net_paid")
     store("ALTER TABLE dbo.date_dim DROP COLUMN d_date")
-    stops("The store lacks column dbo.store_sales.ss_net_paid, column dbo.date_dim.d_date")
+    stops("The store lacks column dbo.date_dim.d_date, column dbo.store_sales.ss_net_paid")
 
 
 def test_more_impossible_customers_than_are_allowed(stops, store):

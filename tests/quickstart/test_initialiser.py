@@ -170,7 +170,7 @@ def test_an_empty_server_becomes_one_the_pipeline_can_use(
 
     # A second start, with another password in .env, changes the password and nothing else.
     run(promised, "INSERT INTO dbo.target_list_deliveries VALUES ('2026-01-01', 0, 'a', 'b', 'sent',"
-        " 1, 1, 'm', 'r', '', '2026-01-01')")  # fmt: skip
+        " 1, 1, 'm', 'r', '', '2026-01-01', NULL)")  # fmt: skip
     changed = attrs.evolve(promised, password=compose_env.password())
     os.environ["AIRFLOW_CONN_WAREHOUSE"] = changed.as_json()
     initialiser.initialise(changed, administrator=administrator, backup=tmp_path / "none.bak")

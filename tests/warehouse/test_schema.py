@@ -172,7 +172,7 @@ def test_every_missing_table_and_column_is_named(store: Store) -> None:
     store.run("DROP TABLE dbo.customer", "ALTER TABLE dbo.store_sales DROP COLUMN ss_net_paid")
     with pytest.raises(BadInputError) as error:
         require_source(store.hook())
-    assert "lacks column dbo.store_sales.ss_net_paid, table dbo.customer, or" in str(error.value)
+    assert "lacks table dbo.customer, column dbo.store_sales.ss_net_paid, or" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -182,8 +182,8 @@ def test_every_missing_table_and_column_is_named(store: Store) -> None:
             "int",
             "bigint",
             (
-                "dbo.store_sales.ss_net_paid is int; expected decimal, money or float, and "
-                "dbo.store_returns.sr_return_amt is int; expected decimal, money or float."
+                "dbo.store_returns.sr_return_amt is int; expected decimal, money or float, and "
+                "dbo.store_sales.ss_net_paid is int; expected decimal, money or float."
             ),
         ),
         (

@@ -35,3 +35,4 @@ LEFT JOIN INFORMATION_SCHEMA.COLUMNS AS c
         c.TABLE_SCHEMA = 'dbo'
         AND r.table_name = c.TABLE_NAME
         AND r.column_name = c.COLUMN_NAME
+ORDER BY r.table_name, r.column_name
