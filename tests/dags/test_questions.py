@@ -7,6 +7,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from urllib.parse import quote, urlencode
 
 import duckdb
@@ -24,6 +25,8 @@ pytestmark = pytest.mark.timeout(600)
 USERS = {"admin": "admin", "anna": "user", "bob": "user", "viewer": "viewer"}
 
 FIRST = "2026-01-15"
+
+ANSWER_MINUTES = "reclustering_answer_minutes"
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +46,21 @@ def airflow(sample_store, tmp_path_factory):
         yield airflow
 
 
-@pytest.fixture
-def soon(airflow):
-    """For questions that are asked meanwhile there is a minute to answer."""
-    airflow.call("/api/v2/variables", {"key": "reclustering_answer_minutes", "value": "1"})
+@contextmanager
+def answer_minutes(airflow, minutes):
+    """Let the questions that are asked meanwhile have so many minutes."""
+    airflow.call("/api/v2/variables", {"key": ANSWER_MINUTES, "value": minutes})
     yield
-    airflow.call("/api/v2/variables/reclustering_answer_minutes", method="DELETE")
+    airflow.call(f"/api/v2/variables/{ANSWER_MINUTES}", method="DELETE")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def unanswered(airflow):
+    """A run whose question nobody answers: asked before all others, for that takes a minute."""
+    with answer_minutes(airflow, "1"):
+        run_id = airflow.trigger(as_of="2026-01-20", k=1, delivery="hold")
+        assert "within 1 minute " in asked(airflow, run_id, "approve_fit")["body"]
+    return run_id
 
 
 def of_task(run_id, task):
@@ -62,7 +74,7 @@ def state(airflow, run_id, task):
 def asked(airflow, run_id, task):
     """Wait for the question of a task; give it as Airflow shows it."""
     airflow.until(lambda: state(airflow, run_id, task), lambda found: found == "awaiting_input")
-    # Nobody answers sooner than Airflow notices that the task waits.
+    # Nobody answers at once.
     time.sleep(3)
     return airflow.call(f"{of_task(run_id, task)}/-1/hitlDetails")
 
@@ -70,7 +82,13 @@ def asked(airflow, run_id, task):
 def answer(airflow, run_id, task, option, user="anna"):
     path = f"{of_task(run_id, task)}/-1/hitlDetails"
     body = {"chosen_options": [option], "params_input": {}}
-    return airflow.call(path, body, method="PATCH", user=user)
+    airflow.call(path, body, method="PATCH", user=user)
+    under_way = {"awaiting_input", "scheduled", "queued", "running"}
+    became = airflow.until(lambda: state(airflow, run_id, task), lambda now: now not in under_way)
+    if became == "up_for_retry":
+        # Airflow had not noticed yet that the task waits, and asks again (docs/guards.md).
+        asked(airflow, run_id, task)
+        answer(airflow, run_id, task, option, user)
 
 
 def clear(airflow, run_id, task):
@@ -178,7 +196,7 @@ def test_a_rejected_fit_ends_the_run_and_can_be_asked_about_once_more(airflow):
     answer(airflow, run_id, "approve_fit", "Reject")
     assert airflow.finished(run_id)["state"] == "failed"
     assert as_of not in airflow.published()
-    assert airflow.call(of_task(run_id, "approve_fit"))["try_number"] == 1, "no retry asks again"
+    assert [row[1] for row in decisions(airflow, run_id)] == ["rejected"], "no retry asks again"
     text = airflow.until(
         lambda: [one for one in airflow.sent(f": {run_id}") if one["To"] == "pager@example.com"],
         lambda found: found,
@@ -222,29 +240,19 @@ def test_what_was_approved_is_not_asked_again_and_what_changed_is(airflow):
     assert len(decisions(airflow, run_id)) == 2
 
 
-def test_an_earlier_question_is_not_shown_for_a_later_one(airflow, soon):
+def test_an_earlier_question_is_not_shown_for_a_later_one(airflow):
     run_id = airflow.trigger(as_of="2026-01-19", k=1, delivery="hold")
-    assert "within 1 minute " in asked(airflow, run_id, "approve_fit")["body"]
-    # What is asked has changed, and the task is cleared while its run is under way.
-    path = "/api/v2/variables/reclustering_answer_minutes"
-    airflow.call(path, {"key": "reclustering_answer_minutes", "value": "120"}, method="PATCH")
-    clear(airflow, run_id, "approve_fit")
-    assert airflow.finished(run_id)["state"] == "failed"
-    shown = page(airflow, f"run?{urlencode({'run_id': run_id})}", "viewer")[1]
-    assert "Airflow still shows an earlier question of this task" in shown
-    clear(airflow, run_id, "approve_fit")
-    assert "within 2 hours " in asked(airflow, run_id, "approve_fit")["body"]
+    assert "within 12 hours " in asked(airflow, run_id, "approve_fit")["body"]
+    with answer_minutes(airflow, "120"):
+        # What is asked has changed, and the task is cleared while its run is under way.
+        clear(airflow, run_id, "approve_fit")
+        assert airflow.finished(run_id)["state"] == "failed"
+        shown = page(airflow, f"run?{urlencode({'run_id': run_id})}", "viewer")[1]
+        assert "Airflow still shows an earlier question of this task" in shown
+        clear(airflow, run_id, "approve_fit")
+        assert "within 2 hours " in asked(airflow, run_id, "approve_fit")["body"]
     answer(airflow, run_id, "approve_fit", "Reject")
     airflow.finished(run_id)
-
-
-def test_without_an_answer_it_is_rejected(airflow, soon):
-    run_id = airflow.trigger(as_of="2026-01-20", k=1, delivery="hold")
-    asked(airflow, run_id, "approve_fit")
-    assert airflow.finished(run_id)["state"] == "failed"
-    assert decisions(airflow, run_id) == [("fit", "rejected", "no_answer", "")]
-    shown = page(airflow, f"run?{urlencode({'run_id': run_id})}", "viewer")[1]
-    assert "Rejected, for nobody had answered by" in shown
 
 
 def test_two_questions_are_open_at_once_and_outlive_all_of_airflow(airflow):
@@ -351,3 +359,10 @@ def test_a_held_list_goes_out_by_one_click(airflow, browser, backfilled):
     assert page(airflow, release, "anna", post=True)[0] == 409, "it has gone out"
     events = airflow.call("/api/v2/eventLogs?event=target_list_released")["event_logs"]
     assert [(one["owner"], one["run_id"]) for one in events] == [("anna", run_id)]
+
+
+def test_without_an_answer_it_is_rejected(airflow, unanswered):
+    assert airflow.finished(unanswered)["state"] == "failed"
+    assert decisions(airflow, unanswered) == [("fit", "rejected", "no_answer", "")]
+    shown = page(airflow, f"run?{urlencode({'run_id': unanswered})}", "viewer")[1]
+    assert "Rejected, for nobody had answered by" in shown

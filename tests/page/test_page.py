@@ -208,7 +208,7 @@ def test_the_tab_of_a_run_shows_its_clusters_and_leads_to_its_logs(tab, airflow,
     inside.get_by_text("The curve as a table").click()
     expect(inside.get_by_role("row", name=re.compile("^4 \\(chosen\\)"))).to_be_visible()
     inside.get_by_role("link", name="choose_k").click()
-    expect(tab).to_have_url(re.compile("/tasks/choose_k"), timeout=30_000)
+    expect(tab).to_have_url(re.compile("/tasks/choose_k"), timeout=90_000)
     assert tab.complaints == []
 
 
