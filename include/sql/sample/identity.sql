@@ -5,8 +5,8 @@ Grain       One row; the ids are NULL where there is no customer. Returns are lo
             without those of added days.
 */
 SELECT
-    MIN(c.c_customer_id) AS first_id,
-    MAX(c.c_customer_id) AS last_id,
+    CAST(MIN(c.c_customer_id) AS varchar(16)) AS first_id,
+    CAST(MAX(c.c_customer_id) AS varchar(16)) AS last_id,
     (
         SELECT COUNT_BIG(*)
         FROM dbo.store_returns AS sr
