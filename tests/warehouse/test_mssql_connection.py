@@ -242,7 +242,7 @@ class Answering:
 @pytest.mark.parametrize(
     ("answer", "kind", "says"),
     [
-        (-1, TransientError, r"gave -1\): another attempt held it for 600 s"),
+        (-1, TransientError, r"gave -1\): another attempt holds it, for 10 minutes already"),
         (-2, TransientError, r"gave -2\): the request for it was cancelled"),
         (-3, TransientError, r"gave -3\): the request for it would have been a deadlock"),
         (-999, TerminalError, r"gave -999\); expected 0 or 1"),

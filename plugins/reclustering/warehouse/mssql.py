@@ -88,7 +88,7 @@ _LOCKED = (0, 1)
 """What `sp_getapplock` gives with the lock: at once, or after a wait."""
 
 _NOT_LOCKED = {
-    -1: f"another attempt held it for {LOCK_TIMEOUT} s; sys.dm_tran_locks says who",
+    -1: f"another attempt holds it, for {LOCK_TIMEOUT // 60} minutes already; sys.dm_tran_locks says which",
     -2: "the request for it was cancelled",
     -3: "the request for it would have been a deadlock",
 }
