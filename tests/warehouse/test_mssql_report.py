@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ def test_the_page_names_the_tests_that_there_are() -> None:
         capture_output=True,
         text=True,
         cwd=PAGE.parents[1],
+        env={name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
     ).stdout
     tests = {behaviour(line) for line in collected.splitlines() if "::" in line}
     assert {*read_page()} == tests, "make mssql-report writes it anew"
