@@ -252,7 +252,7 @@ def test_an_earlier_question_is_not_shown_for_a_later_one(airflow):
         clear(airflow, run_id, "approve_fit")
         assert "within 2 hours " in asked(airflow, run_id, "approve_fit")["body"]
     answer(airflow, run_id, "approve_fit", "Reject")
-    airflow.finished(run_id)
+    assert airflow.finished(run_id)["state"] == "failed"
 
 
 def test_two_questions_are_open_at_once_and_outlive_all_of_airflow(airflow):

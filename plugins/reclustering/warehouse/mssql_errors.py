@@ -24,7 +24,11 @@ from reclustering.warehouse.mssql_messages import (
     TRANSIENT_MESSAGES,
 )
 
+Judgement = tuple[type[TransientError | TerminalError], int | None, str]
+"""The kind of an error, its number if that is known, and what to do."""
+
 _RETRY = "The next attempt may succeed."
+_REFUSED = "Is the name of the database right? It may also be starting, or failing over."
 _UNANSWERED = (
     "Are host and port of the connection right, is the server up, and is no firewall between?"
 )
@@ -112,10 +116,7 @@ def translated_errors(where: str, *, connecting: bool = False) -> Iterator[None]
         raise kind(f"{where}:{named} {what}. {advice}".strip()) from error
 
 
-def _judge(
-    error: Exception, *, connecting: bool
-) -> tuple[type[TransientError | TerminalError], int | None, str]:
-    """Give the kind of an error, its number if that is known, and what to do."""
+def _judge(error: Exception, *, connecting: bool) -> Judgement:
     text = _text(error)
     if isinstance(error, (RuntimeError, ValueError)):
         return _judge_bulk_load(text, usage=isinstance(error, ValueError))
@@ -126,7 +127,7 @@ def _judge(
     if state == "08001" and _CERTIFICATE in text:
         return TerminalError, None, _CERTIFICATE_ADVICE
     if connecting and state in {"42000", "HYT00"}:
-        return TransientError, None, _UNANSWERED
+        return TransientError, None, _REFUSED if state == "42000" else _UNANSWERED
     if state:
         kind = TransientError if state in PASSING else TerminalError
         return kind, None, PASSING.get(state) or STAYING[state]
@@ -137,9 +138,7 @@ def _judge(
     return TerminalError, None, ""
 
 
-def _judge_bulk_load(
-    text: str, *, usage: bool
-) -> tuple[type[TransientError | TerminalError], int | None, str]:
+def _judge_bulk_load(text: str, *, usage: bool) -> Judgement:
     named = _BULK_LOAD_NUMBER.search(text)
     if named:
         return _judge_number(int(named[1]))
@@ -150,7 +149,7 @@ def _judge_bulk_load(
     return TransientError, None, _RETRY
 
 
-def _judge_number(number: int) -> tuple[type[TransientError | TerminalError], int, str]:
+def _judge_number(number: int) -> Judgement:
     if number in TRANSIENT_MESSAGES:
         return TransientError, number, _RETRY
     advised = ADVISED_MESSAGES.get(number)

@@ -184,7 +184,7 @@ ADVISED_MESSAGES: Mapping[int, Advised] = {
     ),
     3952: Advised(
         "Snapshot isolation transaction failed accessing database",
-        "A view or synonym of the store leads into that database: run "
+        "A view of the store leads into that database: run "
         "include/sql/admin/allow_snapshot_isolation.sql there too.",
     ),
     18452: Advised("Login failed. The login is from an untrusted domain", "Check ticket and SPN."),
