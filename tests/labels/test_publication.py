@@ -227,6 +227,18 @@ def test_killed_in_the_middle(ready: Store, old: Path, new: Path, point: str) ->
     assert ready.count("customer_clusters_staging") == 0
 
 
+def test_staging_is_cleared_in_portions(
+    ready: Store, old: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """300 rows, 100 at once; what a living attempt has loaded stays."""
+    living = NOW + timedelta(hours=1)
+    Worker(publish_file, old, NEXT_DAY, "living", "loaded", "kill").finish()
+    before = ready.count("customer_clusters_staging")
+    monkeypatch.setattr("reclustering.labels.publication.PORTION", 100)
+    publish(ready.hook(), old, DAY, "run-1", now=living)
+    assert (before, ready.count("customer_clusters_staging")) == (300, 300)
+
+
 def test_two_attempts_for_the_same_day(ready: Store, old: Path, new: Path, tmp_path: Path) -> None:
     publish(ready.hook(), old, DAY)
     newest = write_labels_file(tmp_path / "newest.parquet", 500, label=2)

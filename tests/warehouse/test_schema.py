@@ -46,6 +46,16 @@ def test_creates_what_is_missing(store: Store) -> None:
     assert "customer_clusters_staging" in objects(store)
 
 
+def test_what_was_made_anew_is_kept_as_it_should_be(store: Store) -> None:
+    create_own_objects(store.hook())
+    store.run("DROP TABLE dbo.customer_clusters_staging")
+    assert create_own_objects(store.hook()) == [
+        "0002_customer_clusters_staging",
+        "0013_customer_clusters_staging_row_locks",
+    ]
+    assert create_own_objects(store.hook()) == []
+
+
 def versions(store: Store) -> list[int]:
     return [
         v for (v,) in store.run("SELECT version FROM dbo.reclustering_migrations ORDER BY version")

@@ -25,6 +25,9 @@ def for_duckdb(name: str) -> str:
 
 
 def _to_duckdb(node: exp.Expr) -> exp.Expr:
+    # How SQL Server keeps a table; DuckDB has nothing to set.
+    if isinstance(node, exp.Alter) and isinstance(node.args["actions"][0], exp.AlterSet):
+        return exp.select("0")
     if isinstance(node, exp.DataType):
         # T-SQL's float has 53 bits; sqlglot reads it as the 24-bit type of other dialects.
         if node.this == exp.DataType.Type.FLOAT:

@@ -24,6 +24,10 @@ CHECKSUM = "labels/staging_checksum"
 STALE_AFTER = timedelta(days=1)
 """Staging rows older than this belong to an attempt that died."""
 
+PORTION = 100_000
+"""Rows of staging that are deleted at once: SQL Server locks each, for a lock on the table would be in the
+way of another day's."""
+
 STAGING_SCHEMA = pa.schema(
     [
         ("staging_key", pa.string()),
@@ -121,8 +125,10 @@ def publish_labels(
         )
     # Apart, so that readers need not wait for it. If it is not reached, the next run does it.
     stale_before = _staging_key(published_at - STALE_AFTER)
-    with warehouse.transaction() as session:
-        session.execute("labels/delete_staging", this_attempt | {"stale_before": stale_before})
+    with warehouse.read() as session:
+        stale = session.query("labels/stale_staging", {"stale_before": stale_before})
+    for one in [*(row["staging_key"] for row in stale), staging_key]:
+        _clear_staging(warehouse, one)
     return expected["n"]
 
 
@@ -131,6 +137,15 @@ def withdraw_labels(session: Session, as_of: date) -> tuple[int, int]:
     this_day = {"as_of": as_of}
     labels = session.execute("labels/delete_labels", this_day)
     return labels, session.execute("labels/delete_run", this_day)
+
+
+def _clear_staging(warehouse: Warehouse, staging_key: str) -> None:
+    deleted = PORTION
+    while deleted == PORTION:
+        with warehouse.transaction() as session:
+            deleted = session.execute(
+                "labels/delete_staging", {"staging_key": staging_key, "portion": PORTION}
+            )
 
 
 def _staging_key(moment: datetime) -> str:

@@ -36,15 +36,28 @@ class Migration:
         The file under `include/sql/schema`, which starts with the number of the step.
     makes : str
         The table, view or column that is there afterwards: `table`, or `table.column`.
+    sets : bool
+        Whether the table is there before, and the statement only sets how it is kept.
     """
 
     name: str
     makes: str
+    sets: bool = False
 
     @property
     def version(self) -> int:
         """The number of the step."""
         return int(self.name[:4])
+
+    @property
+    def table(self) -> str:
+        """The table or view that it is about."""
+        return self.makes.partition(".")[0]
+
+    @property
+    def column(self) -> str:
+        """The column that it makes; empty if it makes none."""
+        return self.makes.partition(".")[2]
 
 
 MIGRATIONS = (
@@ -60,6 +73,7 @@ MIGRATIONS = (
     Migration("0010_clustering_runs_baseline", "clustering_runs.baseline"),
     Migration("0011_target_list_deliveries_taken_back_at", "target_list_deliveries.taken_back_at"),
     Migration("0012_clustering_decisions", "clustering_decisions"),
+    Migration("0013_customer_clusters_staging_row_locks", "customer_clusters_staging", sets=True),
 )
 """All of them, in their order. One that has been released is never changed: another one follows."""
 
@@ -155,63 +169,62 @@ def create_own_objects(warehouse: Warehouse) -> list[str]:
         current = not _pending(session)
     if current:
         return []
-    run = []
+    run: list[Migration] = []
     with warehouse.transaction(lock="schema") as session:
-        if VERSIONS not in _objects(session):
+        if not _there(session, VERSIONS):
             session.execute("schema/migrations")
         # Looked up again: another run may have been at it while this one waited.
-        for one in _pending(session):
-            if one.makes not in _made(session):
+        pending, applied = _pending(session), _applied(session)
+        for one in pending:
+            if _is_needed(session, one, applied, run):
                 session.execute(f"schema/{one.name}")
-                run.append(one.name)
-            if one.version not in _applied(session):
+                run.append(one)
+            if one.version not in applied:
                 session.execute(
                     "schema/insert_migration",
                     {"version": one.version, "name": one.name, "now": _now()},
                 )
-    return run
+    return [one.name for one in run]
+
+
+def _is_needed(session: Session, one: Migration, applied: set[int], run: list[Migration]) -> bool:
+    if one.sets:
+        # A table that has just been made anew is not kept so yet.
+        return one.version not in applied or one.table in {other.table for other in run}
+    return not _there(session, one.table, one.column)
 
 
 def _pending(session: Session) -> list[Migration]:
     """Give the migrations that are not written down, or whose object somebody has dropped."""
-    applied, made = _applied(session), _made(session)
+    applied = _applied(session)
     known = {one.version for one in MIGRATIONS}
     if later := sorted(applied - known):
         raise TerminalError(
             f"dbo.{VERSIONS} has version {later[-1]}; this pipeline knows those up to {max(known)}. A later "
             "one has run here: deploy that. There is no way back but the backup."
         )
-    return [one for one in MIGRATIONS if one.version not in applied or one.makes not in made]
+    return [
+        one
+        for one in MIGRATIONS
+        if not _there(session, one.table, one.column) or one.version not in applied
+    ]
 
 
 def _applied(session: Session) -> set[int]:
-    if VERSIONS not in _objects(session):
+    if not _there(session, VERSIONS):
         return set()
     return {int(row["version"]) for row in session.query("schema/applied_migrations")}
 
 
-def _made(session: Session) -> set[str]:
-    columns = {f"{table}.{column}" for table, column in _columns(session)}
-    return columns | _objects(session).keys()
-
-
-def _objects(session: Session) -> dict[str, str]:
-    existing = {
-        row["table_name"].lower(): row["table_type"] for row in session.query("warehouse/objects")
-    }
-    for name, expected in OWN_OBJECTS.items():
-        if existing.get(name, expected) != expected:
-            raise TerminalError(
-                f"dbo.{name} exists as {existing[name]}; expected {expected}. It is left as it is: "
-                f"keep it under another name (EXEC sp_rename 'dbo.{name}', '{name}_old') and rerun."
-            )
-    return existing
+def _there(session: Session, name: str, column: str = "") -> bool:
+    found = session.query("warehouse/object", {"table_name": name, "column_name": column})
+    if found and found[0]["table_type"] != OWN_OBJECTS.get(name, found[0]["table_type"]):
+        raise TerminalError(
+            f"dbo.{name} exists as {found[0]['table_type']}; expected {OWN_OBJECTS[name]}. It is left as it "
+            f"is: keep it under another name (EXEC sp_rename 'dbo.{name}', '{name}_old') and rerun."
+        )
+    return bool(found) and (not column or found[0]["column_name"] is not None)
 
 
 def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
-
-
-def _columns(session: Session) -> set[tuple[str, str]]:
-    rows = session.query("warehouse/columns")
-    return {(row["table_name"].lower(), row["column_name"].lower()) for row in rows}
