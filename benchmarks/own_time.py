@@ -88,7 +88,7 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
     from reclustering.core.params import PATIENCE
     from reclustering.core.run import Run
     from reclustering.mail import SmtpMailer
-    from reclustering.orchestration import mail_settings
+    from reclustering.orchestration import list_settings, mail_settings
     from reclustering.warehouse import connect
     from reclustering.warehouse.schema import create_own_objects, require_source
 
@@ -115,7 +115,12 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
         "check_fit": lambda: steps.check_fit(connect(), run, label=0, manual=False, bounds=bounds),
         "write_labels": lambda: steps.write_labels(connect(), run, now=datetime.now(UTC)),
         "build_target_list": lambda: steps.build_target_list(
-            connect(), run, label=0, settings=mail_settings(None), bounds=bounds
+            connect(),
+            run,
+            label=0,
+            who=list_settings(),
+            settings=mail_settings(None),
+            bounds=bounds,
         ),
         "email_target_list": lambda: steps.email_target_list(
             connect(),
@@ -123,6 +128,7 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
             SmtpMailer(),
             mail_settings(None),
             label=0,
+            who=list_settings(),
             held=None,
             clock=lambda: datetime.now(UTC),
             today=run.as_of,

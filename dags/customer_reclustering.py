@@ -73,6 +73,7 @@ from reclustering.orchestration import (
     current_run,
     first_run,
     guard_bounds,
+    list_settings,
     mail_settings,
     patience,
     require_settings,
@@ -253,6 +254,7 @@ def customer_reclustering() -> None:
             connect(),
             current_run(context),
             label=params["target_label"],
+            who=list_settings(),
             settings=mail_settings(params["recipients"]),
             bounds=guard_bounds(),
         )
@@ -268,6 +270,7 @@ def customer_reclustering() -> None:
             SmtpMailer(),
             mail_settings(params["recipients"]),
             label=params["target_label"],
+            who=list_settings(),
             held=why_held(context, run),
             clock=lambda: datetime.now(UTC),
             today=today(context),

@@ -6,9 +6,9 @@ Every day this deletes
   `target_list_retention_days` (30);
 - the Parquet files with a row for each customer, by key (`features`, `purchases`, `labels`, `target_list`),
   that are older than `customer_files_retention_days` (90), except those of the newest day;
-- the labels in `dbo.customer_clusters` of days more than `label_history_days` (730) ago, except the
-  newest published set, day by day. What each run was (`dbo.clustering_runs`) and what was mailed
-  (`dbo.target_list_deliveries`) stays.
+- the labels in `dbo.customer_clusters` and who was on a list (`dbo.target_list_members`) of days more than
+  `label_history_days` (730) ago, except the newest published labels, day by day. What each run was
+  (`dbo.clustering_runs`) and what was mailed (`dbo.target_list_deliveries`) stays.
 
 Only files in the artifacts' own layout go that have such a name and start as such a file does; a file that
 has the name and not the content is named in the log and left alone. A run whose files are gone can only be
@@ -33,6 +33,7 @@ from reclustering.orchestration import (
     step,
     whole_number,
 )
+from reclustering.target_list.membership import prune_members as prune_lists
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects
 
@@ -80,8 +81,19 @@ def customer_reclustering_retention() -> None:
             today=datetime.now(UTC).date(),
         )
 
+    @step(timedelta(hours=1))
+    def prune_members() -> dict[str, Any]:
+        warehouse = connect()
+        create_own_objects(warehouse)
+        return prune_lists(
+            warehouse,
+            days=whole_number("label_history_days", default=730, most=A_CENTURY),
+            today=datetime.now(UTC).date(),
+        )
+
     delete_address_files()
     delete_customer_files()
+    prune_members()
     prune_labels()
 
 

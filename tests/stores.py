@@ -34,6 +34,7 @@ OWN = (
     "clustering_runs",
     "email_suppressions",
     "target_list_deliveries",
+    "target_list_members",
     "clustering_decisions",
     "reclustering_migrations",
 )

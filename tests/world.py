@@ -25,6 +25,7 @@ from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
 from reclustering.decision.record import leave_decision
 from reclustering.delivery.settings import MailSettings
+from reclustering.target_list.settings import ListSettings
 from reclustering.warehouse import connect
 from reclustering.warehouse.schema import create_own_objects
 
@@ -121,12 +122,13 @@ class World:
             [email, customer],
         )
 
-    def build(self, run: Run, *, label: int = 0) -> dict[str, Any]:
+    def build(self, run: Run, *, label: int = 0, **who: Any) -> dict[str, Any]:
         """Build the list; give what the step returns and what it leaves in its JSON file."""
         returned = steps.build_target_list(
             self.warehouse,
             run,
             label=label,
+            who=ListSettings(**who),
             settings=MailSettings(MARKETING),
             bounds=Bounds(),
         )
@@ -148,6 +150,7 @@ class World:
         held: str | None = None,
         now: datetime = NOW,
         today: date | None = None,
+        who: ListSettings | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
         """Mail the list; give what the step returns and what it leaves in its JSON file."""
@@ -158,6 +161,7 @@ class World:
             mailer,
             MailSettings(**chosen),
             label=label,
+            who=who or ListSettings(),
             held=held,
             clock=lambda: now,
             today=today or run.as_of,

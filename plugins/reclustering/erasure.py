@@ -18,6 +18,7 @@ from reclustering.core.contracts import KEYED_FILES, REPORT, TARGET_LIST
 from reclustering.core.protocols import Warehouse
 from reclustering.labels.history import erase_labels
 from reclustering.retention import ADDRESS_FILES, is_scratch, run_folders
+from reclustering.target_list.membership import erase_member
 
 NAMING_FILES = (
     "features.json",
@@ -60,7 +61,8 @@ def erase_customer(warehouse: Warehouse, artifacts: UPath, customer: int) -> dic
     Returns
     -------
     dict
-        How many `labels` were deleted, `files` written without the customer, and `lists` deleted.
+        How many `labels`, and rows of who was on a list (`members`), were deleted, `files` written without
+        the customer, and `lists` deleted.
     """
     files, lists = 0, 0
     with explained(artifacts):
@@ -76,7 +78,12 @@ def erase_customer(warehouse: Warehouse, artifacts: UPath, customer: int) -> dic
         files += sum(_unsaid(there[name], customer) for name in TELLING_FILES if name in there)
         if TARGET_LIST in there and _is_listed(there[TARGET_LIST], customer):
             lists += _remove([there[name] for name in ADDRESS_FILES if name in there])
-    return {"labels": erase_labels(warehouse, customer), "files": files, "lists": lists}
+    return {
+        "labels": erase_labels(warehouse, customer),
+        "members": erase_member(warehouse, customer),
+        "files": files,
+        "lists": lists,
+    }
 
 
 def _remove(paths: list[UPath]) -> int:
@@ -150,7 +157,8 @@ def _is_listed(path: UPath, customer: int) -> bool:
 
 def _said(done: dict[str, int], customer: int) -> str:
     return (
-        f"Erased customer {customer}: {done['labels']:,} published labels; {done['files']:,} files were "
+        f"Erased customer {customer}: {done['labels']:,} published labels, and from "
+        f"{done['members']:,} lists in dbo.target_list_members; {done['files']:,} files were "
         f"written without the customer, and {done['lists']:,} files of lists deleted. What stays: the "
         "opt-out in dbo.email_suppressions, mails that went out, backups, and the store's own tables. As "
         "long as those have the customer's sales, the next run reads them again."

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import date, datetime
-from functools import cache
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from reclustering.core.artifacts import (
     OWNER_ONLY,
@@ -37,7 +37,15 @@ from reclustering.core.protocols import Mailer, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.scratch import scratch_file
 from reclustering.decision.record import find_decision, require_approved
-from reclustering.delivery.settings import MailSettings, valid_contact, valid_recipients
+from reclustering.delivery.settings import MailSettings, valid_recipients
+from reclustering.target_list.settings import ListSettings
+
+if TYPE_CHECKING:
+    from reclustering.delivery.message import Letters
+    from reclustering.delivery.sending import Result
+    from reclustering.target_list.guards import EarlierList
+    from reclustering.target_list.opt_outs import OptOuts
+    from reclustering.target_list.selection import Selection, Totals
 
 log = logging.getLogger(__name__)
 
@@ -286,70 +294,70 @@ def build_target_list(
     run: Run,
     *,
     label: int,
+    who: ListSettings,
     settings: MailSettings,
     bounds: Bounds,
 ) -> dict[str, Any]:
-    """Leave the list of one cluster in `target_list.csv`.
+    """Leave the list of one cluster in `target_list.csv`, and what became of each customer by key.
 
     What speaks against mailing it is left in `target_list.json`, and stops the mail unless a person approves.
     """
-    from reclustering.labels.history import published_run
-    from reclustering.target_list import candidates, guards, list_file, opt_outs, spreadsheet
+    from reclustering.target_list import guards, list_file, opt_outs, spreadsheet
+    from reclustering.target_list.selection import (
+        require_unmasked,
+        require_whole_cluster,
+        selection,
+    )
 
     valid_recipients(settings)
     cluster = find_cluster(read_json(run.path("clusters.json")), label)
-    published = published_run(warehouse, run)
-    if not run.preview and (published is None or published["run_id"] != run.run_id):
-        by = f"those of run {published['run_id']}" if published else "not there"
-        raise BadInputError(
-            f"The published labels of {run.as_of} are {by}; expected this run's. Clear write_labels of the "
-            "run that should count, and the tasks after it."
-        )
+    _require_own_labels(warehouse, run)
     opted_out = opt_outs.load_opt_outs(warehouse)
-    with (
-        fetch(run.path("labels.parquet")) as labels,
-        fetch(run.path("purchases.parquet")) as purchases,
-    ):
-        chosen = candidates.load_candidates(
-            warehouse, label, opt_outs=opted_out, labels=labels, purchases=purchases
-        )
-        candidates.require_whole_cluster(chosen, labels, label=label, size=cluster["size"])
-        candidates.require_unmasked(chosen)
     earlier = guards.find_earlier_list(warehouse, run, label)
-    change = guards.list_change([entry.customer for entry in chosen.entries], earlier)
-    findings = as_said(guards.judge_list(change, opted_out.rows, earlier, bounds))
-    with publish(run.path("target_list.parquet")) as scratch:
-        list_file.write_keys(chosen.entries, scratch)
-    with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
-        sha256 = list_file.write_csv(chosen.entries, scratch)
-        fits = scratch.stat().st_size <= LARGEST_SPREADSHEET * settings.max_attachment
-    spreadsheet_sha256 = None
-    if settings.attachment == "xlsx" and fits and len(chosen.entries) <= SPREADSHEET_ROWS:
-        with publish(run.path(TARGET_LIST_SPREADSHEET), mode=OWNER_ONLY) as scratch:
-            spreadsheet.write_spreadsheet(chosen.entries, scratch, as_of=run.as_of)
-            spreadsheet_sha256 = file_sha256(scratch)
+    with selection() as chosen:
+        totals = _choose(warehouse, run, chosen, label, who, opted_out, earlier)
+        require_whole_cluster(totals, label=label, size=cluster["size"])
+        require_unmasked(totals)
+        change = guards.list_change(totals, earlier)
+        findings = as_said(guards.judge_list(change, opted_out.rows, earlier, bounds))
+        with publish(run.path("target_list.parquet")) as scratch:
+            chosen.write_outcomes(scratch)
+        with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
+            identity = list_file.write_csv(chosen.listed(), scratch)
+            fits = scratch.stat().st_size <= LARGEST_SPREADSHEET * settings.max_attachment
+        spreadsheet_sha256 = None
+        if settings.attachment == "xlsx" and fits and totals.customers <= SPREADSHEET_ROWS:
+            with publish(run.path(TARGET_LIST_SPREADSHEET), mode=OWNER_ONLY) as scratch:
+                spreadsheet.write_spreadsheet(
+                    chosen.listed(), scratch, as_of=run.as_of, new=change is not None
+                )
+                spreadsheet_sha256 = file_sha256(scratch)
     summary = {
         "as_of": run.as_of.isoformat(),
         "label": label,
         "preview": run.preview,
-        "customers": len(chosen.entries),
+        "customers": totals.customers,
+        "new": totals.new if change else None,
+        "audience": totals.audience,
         "cluster_size": cluster["size"],
-        "excluded": chosen.excluded,
-        "returned": chosen.returned,
+        "excluded": totals.excluded,
+        "returned": totals.returned,
         "opt_outs": opted_out.rows,
         "opt_outs_unknown": opted_out.unknown,
         "previous": change,
+        "same_as": guards.same_as(earlier, identity.people_sha256),
         "findings": findings,
-        "sha256": sha256,
+        "sha256": identity.sha256,
+        "people_sha256": identity.people_sha256,
         "spreadsheet_sha256": spreadsheet_sha256,
     }
     write_json(run.path("target_list.json"), summary)
     log.info(
         "%s of the %s customers of label %d are on the list. Left out: %s.",
-        f"{len(chosen.entries):,}",
+        f"{totals.customers:,}",
         f"{cluster['size']:,}",
         label,
-        ", ".join(f"{n:,} {reason}" for reason, n in chosen.excluded.items() if n) or "nobody",
+        ", ".join(f"{n:,} {reason}" for reason, n in totals.excluded.items() if n) or "nobody",
     )
     if change:
         log.info("Since %(as_of)s: %(added)d added, %(gone)d gone.", change)
@@ -359,6 +367,48 @@ def build_target_list(
     }
 
 
+def _require_own_labels(warehouse: Warehouse, run: Run) -> None:
+    from reclustering.labels.history import published_run
+
+    published = published_run(warehouse, run)
+    if not run.preview and (published is None or published["run_id"] != run.run_id):
+        by = f"those of run {published['run_id']}" if published else "not there"
+        raise BadInputError(
+            f"The published labels of {run.as_of} are {by}; expected this run's. Clear write_labels of the "
+            "run that should count, and the tasks after it."
+        )
+
+
+def _choose(
+    warehouse: Warehouse,
+    run: Run,
+    chosen: Selection,
+    label: int,
+    who: ListSettings,
+    opted_out: OptOuts,
+    earlier: EarlierList | None,
+) -> Totals:
+    """Collect the customers of the cluster, and decide about each."""
+    from reclustering.target_list.members import read_members
+    from reclustering.target_list.selection import Before
+
+    with (
+        fetch(run.path("labels.parquet")) as labels,
+        fetch(run.path("purchases.parquet")) as purchases,
+        warehouse.read(late=True) as session,
+    ):
+        customers = session.stream("target_list/customers")
+        chosen.collect(read_members(customers, labels, purchases, label), opted_out)
+    with ExitStack() as opened:
+        before = None
+        if earlier and earlier.description:
+            before = Before(opened.enter_context(fetch(earlier.keys)), earlier.as_of)
+        session = opened.enter_context(warehouse.read())
+        lately = {"as_of": run.as_of, "after": run.as_of - timedelta(days=who.cool_off)}
+        recent = session.stream("target_list/mailed_lately", lately) if who.cool_off else ()
+        return chosen.decide(who, as_of=run.as_of, before=before, recent=recent)
+
+
 def email_target_list(
     warehouse: Warehouse,
     run: Run,
@@ -366,16 +416,19 @@ def email_target_list(
     settings: MailSettings,
     *,
     label: int,
+    who: ListSettings,
     held: str | None,
     clock: Callable[[], datetime],
     today: date,
 ) -> dict[str, Any]:
     """Mail the list to everybody who has not got it yet; leave `delivery.json` and `report.html`.
 
-    Nothing is mailed where `held` says why, unless a person has released this very list.
+    Nothing is mailed where `held` says why, unless a person has released this very list. Who has the same
+    list of an earlier day gets a note, or nothing. Where the settings name a folder, it goes there first.
     """
     from reclustering.delivery import message, sending
-    from reclustering.delivery.ledger import Delivery, Ledger, ListKey
+    from reclustering.delivery.ledger import Ledger, ListKey
+    from reclustering.delivery.unchanged import find_unchanged
 
     recipients = valid_recipients(settings)
     built = message.read_list(run, label)
@@ -383,36 +436,15 @@ def email_target_list(
     ledger = Ledger(warehouse, key, run_id=run.run_id, clock=clock)
     decision = find_decision(run, matter_of("list", built))
     released = decision is not None and decision.releases and not run.preview
-
-    @cache
-    def content() -> message.MessageContent:
-        contact = valid_contact(settings.contact, sender=mailer.sender)
-        corrected = not run.preview and ledger.corrects()
-        return message.write_content(
-            run, built, settings, corrected=corrected, contact=contact, today=today
-        )
-
-    def compose(one: Delivery) -> bytes:
-        return message.address_message(
-            content(),
-            sender=mailer.sender,
-            to=one.recipient,
-            message_id=one.message_id,
-            now=clock(),
-        )
-
-    if built["customers"] == 0:
+    unchanged = find_unchanged(ledger, built)
+    letters = message.Letters(run, built, settings, ledger, unchanged, mailer.sender, clock, today)
+    if built["customers"] == 0 and not unchanged.because:
         held, released = "nobody is on it", False
     if held and not released:
-        content()
+        letters.list_mail  # noqa: B018 (leaves mail.html)
         results = sending.hold(ledger.known(recipients), held)
     else:
-        rows = ledger.enter(recipients, customers=built["customers"], sender=mailer.sender)
-        if any(row.state == "pending" for row in rows):
-            require_approved(run, "list", task="approve_list")
-            content()
-            _require_no_later_opt_out(warehouse, run)
-        results = sending.deliver(ledger, rows, mailer, compose)
+        results = _send(warehouse, letters, mailer, recipients, who)
     summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
     log.info(summary["summary"])
@@ -426,6 +458,58 @@ def email_target_list(
         "held": bool(summary["outcomes"]["held"]) and not run.preview,
         "path": str(run.path("delivery.json")),
     }
+
+
+def _send(
+    warehouse: Warehouse,
+    letters: Letters,
+    mailer: Mailer,
+    recipients: Iterable[str],
+    who: ListSettings,
+) -> list[Result]:
+    """Leave the list in its folder, and mail it, to all who are still to get it."""
+    from reclustering.delivery.drop import deliver_drop
+    from reclustering.delivery.sending import deliver, pass_over
+
+    run, built, ledger, settings = letters.run, letters.built, letters.ledger, letters.settings
+    unchanged = letters.unchanged
+    folders = [str(settings.drop)] if settings.drop else []
+    rows = ledger.enter([*folders, *recipients], customers=built["customers"], sender=mailer.sender)
+    waiting = [row for row in rows if row.state == "pending"]
+    if waiting:
+        require_approved(run, "list", task="approve_list")
+    if not all(map(unchanged.tells, waiting)):
+        letters.list_mail  # noqa: B018 (what is wrong with it is found out before anything goes out)
+        _require_no_later_opt_out(warehouse, run)
+        _record_members(warehouse, run, built, who)
+    results = []
+    people = []
+    for row in rows:
+        is_folder = row.recipient in folders
+        if unchanged.tells(row) and (is_folder or settings.unchanged == "silence"):
+            results.append(pass_over(ledger, row, unchanged.because))
+        elif is_folder and settings.drop:
+            results.append(deliver_drop(ledger, row, run, built, settings.drop))
+        else:
+            people.append(row)
+    return results + deliver(ledger, people, mailer, letters.compose)
+
+
+def _record_members(
+    warehouse: Warehouse, run: Run, built: Mapping[str, Any], who: ListSettings
+) -> None:
+    """Write down who is on a list that goes out, where something will be compared with it."""
+    from reclustering.target_list.membership import record_members
+
+    if who.holdout or who.cool_off:
+        with fetch(run.path("target_list.parquet")) as outcomes:
+            record_members(
+                warehouse,
+                outcomes,
+                as_of=run.as_of,
+                label=built["label"],
+                sha256=built["sha256"],
+            )
 
 
 def _write_report(run: Run) -> None:

@@ -60,8 +60,8 @@ def test_figures_worked_out_by_hand(table):
             (1, 2, 108.719154, 1),
             1,
             (
-                "Singleton: one customer with 1 return, 100% of the orders, 200% of the items, "
-                "10,872% of the money."
+                "Singleton: one customer with 1 return, 100% of the orders, 2 times the items, "
+                "109 times the money."
             ),
         ),
         (

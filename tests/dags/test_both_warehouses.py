@@ -17,6 +17,7 @@ from reclustering.core.errors import BadInputError
 from reclustering.core.guards import Bounds
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
+from reclustering.target_list.settings import ListSettings
 from reclustering.warehouse.schema import create_own_objects, require_source
 from tests.stores import NOW, Store, extract
 
@@ -82,9 +83,17 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     steps.write_labels(warehouse, run, now=NOW)
     to = "marketing@example.com"
     settings = MailSettings(recipients=to, store="Shop")
-    steps.build_target_list(warehouse, run, settings=settings, **judged)
+    steps.build_target_list(warehouse, run, who=ListSettings(), settings=settings, **judged)
     steps.email_target_list(
-        warehouse, run, mailer, settings, label=0, held=None, clock=lambda: NOW, today=DAY
+        warehouse,
+        run,
+        mailer,
+        settings,
+        label=0,
+        who=ListSettings(),
+        held=None,
+        clock=lambda: NOW,
+        today=DAY,
     )
     return read_json(run.path("delivery.json"))["outcomes"]
 
@@ -105,6 +114,8 @@ def test_the_whole_run_twice(shop: Store, tmp_path: Path) -> None:
         "suppressed": 2,
         "formula_address": 0,
         "duplicate_address": 0,
+        "cool_off": 0,
+        "holdout": 0,
     }
     ledger = "SELECT recipient, state, attempts, customers FROM dbo.target_list_deliveries"
     assert shop.run(ledger) == [("marketing@example.com", "sent", 1, 5)]

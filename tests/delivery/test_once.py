@@ -16,6 +16,7 @@ from reclustering.delivery import sending
 from reclustering.delivery.ledger import Ledger, ListKey, clear_doubt
 from reclustering.delivery.settings import MailSettings
 from reclustering.mail import SmtpMailer
+from reclustering.target_list.settings import ListSettings
 from tests.smtp_servers import DROP, HANG, Script, connection_uri
 from tests.world import AS_OF, MARKETING, NEXT, NOW, World, people, read_json
 
@@ -69,8 +70,8 @@ def test_a_different_list_of_the_same_day_is_sent_as_a_correction(world, run, sc
     world.email(run, SmtpMailer())
     subjects = [mail["Subject"] for mail in script.inbox(MARKETING)]
     assert subjects == [
-        "Corner Store: target list of 2024-01-01, 4 customers",
-        "Corner Store: corrected target list of 2024-01-01, 5 customers",
+        "Corner Store: target list of 1 January 2024, 4 customers",
+        "Corner Store: corrected target list of 1 January 2024, 5 customers",
     ]
     assert world.ledger() == [(MARKETING, "sent", 1)] * 2
 
@@ -365,6 +366,7 @@ def test_the_servers_answer_and_the_moment_are_on_record(world, run, script):
         SmtpMailer(),
         MailSettings(TWO),
         label=0,
+        who=ListSettings(),
         held=None,
         clock=lambda: next(moments),
         today=AS_OF,

@@ -44,6 +44,7 @@ def test_the_outcomes_are_counted_and_said():
     assert said["outcomes"] == {
         "sent": 2,
         "already_sent": 1,
+        "unchanged": 0,
         "held": 0,
         "in_doubt": 0,
         "unrecorded": 0,

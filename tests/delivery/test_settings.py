@@ -17,6 +17,7 @@ from reclustering.delivery.settings import (
     valid_recipients,
     valid_store,
 )
+from reclustering.target_list.settings import ListSettings
 from tests.world import people
 
 
@@ -102,7 +103,12 @@ def test_recipients_are_checked_before_the_list_is_built(world):
     run = world.publish(people(2))
     with pytest.raises(TerminalError, match="Nobody is configured"):
         steps.build_target_list(
-            world.warehouse, run, label=0, settings=MailSettings(None), bounds=Bounds()
+            world.warehouse,
+            run,
+            label=0,
+            who=ListSettings(),
+            settings=MailSettings(None),
+            bounds=Bounds(),
         )
     assert not run.path("target_list.csv").exists()
 

@@ -48,7 +48,7 @@ def test_a_new_list_of_the_day_is_a_correction_of_what_was_mailed(mailed, script
     again = mailed.publish(people(101), mailed.run(NEXT, "manual__2"))
     assert mailed.build(again)["findings"] == []
     mailed.email(again, SmtpMailer())
-    assert "corrected target list of 2024-01-02" in script.inbox(MARKETING)[-1]["Subject"]
+    assert "corrected target list of 2 January 2024" in script.inbox(MARKETING)[-1]["Subject"]
 
 
 def test_taking_back_twice_or_what_never_was_does_no_harm(mailed):

@@ -41,6 +41,10 @@ def runs(world):
         "INSERT INTO dbo.customer_clusters_staging SELECT 'x', customer, 0, 0, 0, 0, 0"
         " FROM (VALUES (1), (2)) t(customer)"
     )
+    world.sql(
+        "INSERT INTO dbo.target_list_members SELECT DATE '2024-01-01', 0, 'x', customer, 1"
+        " FROM (VALUES (1), (2)) t(customer)"
+    )
     folder = Path(first.path("x").parent.path)
     (folder / ".abc.labels.parquet").write_bytes(b"PAR1")
     return first, second
@@ -59,8 +63,8 @@ def test_the_customer_is_in_no_table_and_no_file(world, runs):
     first, second = runs
     before = content(second)
     done = erase_customer(world.warehouse, first.artifacts, GONE)
-    assert done == {"labels": 1, "files": 6, "lists": 2}
-    for table in ("customer_clusters", "customer_clusters_staging"):
+    assert done == {"labels": 1, "members": 1, "files": 6, "lists": 2}
+    for table in ("customer_clusters", "customer_clusters_staging", "target_list_members"):
         assert world.sql(f"SELECT count(*) FROM dbo.{table} WHERE customer = 2") == [(0,)]
     assert world.sql("SELECT count(*) FROM dbo.customer_clusters") == [(4,)]
     assert world.sql("SELECT count(*) FROM dbo.customer_clusters_staging") == [(1,)]
@@ -82,6 +86,7 @@ def test_again_there_is_nothing_left_to_do(world, runs):
     erase_customer(world.warehouse, runs[0].artifacts, GONE)
     assert erase_customer(world.warehouse, runs[0].artifacts, GONE) == {
         "labels": 0,
+        "members": 0,
         "files": 0,
         "lists": 0,
     }
@@ -110,7 +115,10 @@ def test_the_command_says_what_it_did_and_what_stays(
     monkeypatch.setenv("AIRFLOW_VAR_RECLUSTERING_ARTIFACTS", (world.folder / "artifacts").as_uri())
     assert main(["erase", str(GONE)]) == 0
     said = capsys.readouterr().out
-    assert "Erased customer 2: 1 published labels; 6 files were written without" in said
+    assert (
+        "Erased customer 2: 1 published labels, and from 1 lists in dbo.target_list_members; 6 f"
+        in said
+    )
     assert "As long as those have the customer's sales, the next run reads them again." in said
     assert "example.com" not in said
 
@@ -118,6 +126,7 @@ def test_the_command_says_what_it_did_and_what_stays(
 def test_where_nothing_ran_yet_there_is_nothing_to_erase(world):
     assert erase_customer(world.warehouse, world.run().artifacts, 7) == {
         "labels": 0,
+        "members": 0,
         "files": 0,
         "lists": 0,
     }

@@ -11,8 +11,10 @@ import pytest
 from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.delivery.ledger import Ledger, ListKey
 from reclustering.labels.history import prune_labels
-from reclustering.target_list import candidates
+from reclustering.target_list.members import read_members
 from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
+from reclustering.target_list.selection import require_whole_cluster, selection
+from reclustering.target_list.settings import ListSettings
 from reclustering.warehouse.schema import create_own_objects
 from tests.stores import publish, write_labels_file
 from tests.world import AS_OF, MARKETING, NEXT, NOW
@@ -47,21 +49,21 @@ def test_the_list(store, hook, tmp_path):
     bought = [{"customer": i, "orders": i, "last_purchase": day} for i in range(1, 7)]
     pq.write_table(pa.Table.from_pylist(bought, schema=PURCHASES_SCHEMA), purchases)
 
-    chosen = candidates.load_candidates(
-        hook, 0, opt_outs=load_opt_outs(hook), labels=labels, purchases=purchases
-    )
-    assert chosen.customers == [1, 2, 3, 4, 5, 6]
-    assert chosen.excluded == {
+    with hook.read() as session, selection() as chosen:
+        members = read_members(session.stream("target_list/customers"), labels, purchases, 0)
+        chosen.collect(members, load_opt_outs(hook))
+        totals = chosen.decide(ListSettings(), as_of=AS_OF, before=None, recent=())
+        (listed,) = chosen.listed()
+    assert {reason: n for reason, n in totals.excluded.items() if n} == {
         "no_address": 2,
-        "malformed": 0,
         "suppressed": 2,
-        "formula_address": 0,
-        "duplicate_address": 0,
     }
-    one, two = chosen.entries
-    assert (one.email, one.last_purchase, one.orders) == ("One@Example.com", day, 1)
-    assert (two.email, two.last_purchase, two.orders) == ("two@example.com", day, 2)
-    candidates.require_whole_cluster(chosen, labels, label=0, size=6)
+    columns = ("email", "last_name", "last_purchase", "orders")
+    assert [tuple(row[name] for name in columns) for row in listed.to_pylist()] == [
+        ("One@Example.com", "Lee  ", day, 1),
+        ("two@example.com", None, day, 2),
+    ]
+    require_whole_cluster(totals, label=0, size=6)
 
 
 def test_a_customers_own_address_is_opted_out_with_the_customer(store, hook):

@@ -103,7 +103,7 @@ def test_tables_that_are_older_than_the_migrations_are_taken_as_they_are(store: 
     before = columns(store)
     store.insert("email_suppressions", [("a@example.com", None, "asked", date(2024, 1, 1))])
     store.run("DROP TABLE dbo.reclustering_migrations")
-    assert create_own_objects(store.hook()) == []
+    assert create_own_objects(store.hook()) == [one.name for one in MIGRATIONS if one.sets]
     assert versions(store) == [one.version for one in MIGRATIONS]
     assert columns(store) == before
     assert store.count("email_suppressions") == 1
@@ -115,7 +115,7 @@ def test_tables_of_a_later_version_are_refused(store: Store) -> None:
         "INSERT INTO dbo.reclustering_migrations (version, name, applied_at)"
         " VALUES (999, 'later', '2030-01-01')"
     )
-    with pytest.raises(TerminalError, match="has version 999; this pipeline knows those up to 12"):
+    with pytest.raises(TerminalError, match="has version 999; this pipeline knows those up to 14"):
         create_own_objects(store.hook())
 
 

@@ -20,4 +20,5 @@ GRANT SELECT, INSERT, DELETE ON dbo.customer_clusters TO customer_reclustering;
 GRANT SELECT, INSERT, DELETE ON dbo.customer_clusters_staging TO customer_reclustering;
 GRANT SELECT, INSERT, DELETE ON dbo.clustering_runs TO customer_reclustering;
 GRANT SELECT, INSERT, UPDATE ON dbo.target_list_deliveries TO customer_reclustering;
+GRANT SELECT, INSERT, DELETE ON dbo.target_list_members TO customer_reclustering;
 GRANT SELECT, INSERT ON dbo.clustering_decisions TO customer_reclustering;

@@ -119,20 +119,25 @@ def describe(means: dict[str, float], size: int) -> str:
         return "Never returned anything."
     if times == 0:
         return (
-            f"No return has a ticket number, but {items:.0%} of the items and {money:.0%} of the money "
+            f"No return has a ticket number, but {_part(items)} the items and {_part(money)} the money "
             "came back."
         )
     if size == 1:
         return (
             f"Singleton: one customer with {times:.0f} {'return' if times == 1 else 'returns'}, "
-            f"{orders:.0%} of the orders, {items:.0%} of the items, {money:,.0%} of the money."
+            f"{_part(orders)} the orders, {_part(items)} the items, {_part(money)} the money."
         )
     if times < 0.5:
         return f"Hardly ever returned anything: {times:.2g} returns per customer on average."
     return (
         f"Returned {_fraction(orders)} orders, {_times(times)}; "
-        f"{items:.0%} of the items and {money:.0%} of the money."
+        f"{_part(items)} the items and {_part(money)} the money."
     )
+
+
+def _part(ratio: float) -> str:
+    """Give a share of what was bought; what is more than all came back from orders that are not known."""
+    return f"{ratio:.0%} of" if ratio < 1.005 else f"{ratio:,.3g} times"
 
 
 def _fraction(ratio: float) -> str:

@@ -63,6 +63,24 @@ EXCLUSIONS: Mapping[str, str] = {
     "malformed": "the e-mail address is not valid",
     "suppressed": "opted out",
     "formula_address": "the e-mail address starts like a formula, which a spreadsheet would run",
-    "duplicate_address": "another customer with the same address is on the list",
+    "duplicate_address": "another customer with the same address comes first",
+    "cool_off": "mailed a short while ago",
+    "holdout": "held out for comparison",
 }
 """Why a customer of the cluster is not on the list (the first that applies), and how people read it."""
+
+LISTED = "listed"
+"""What becomes of a customer of the cluster, if not one of `EXCLUSIONS`."""
+
+AUDIENCE = (LISTED, "cool_off", "holdout")
+"""Outcomes of those who can be written to: on the list, or off it for marketing's own reasons."""
+
+OUTCOMES_SCHEMA = pa.schema(
+    [
+        pa.field("customer", pa.int64(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),
+        pa.field("since", pa.date32()),
+    ]
+)
+"""Schema of `target_list.parquet`: what became of each customer of the cluster, sorted by key. `since` is
+the first as_of of an unbroken stay in the audience; null for who is not in it."""

@@ -17,6 +17,9 @@ DeliveryMode = Literal["auto", "send", "hold"]
 Attached = Literal["xlsx", "csv"]
 """As which kind of file the list goes with the mail: for people, or for machines."""
 
+Unchanged = Literal["note", "silence"]
+"""What recipients get of a list that is the one they have: a short mail, or nothing."""
+
 LARGEST_K = 40
 """The most clusters that a run can be asked to make."""
 

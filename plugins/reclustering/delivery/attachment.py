@@ -18,16 +18,27 @@ from reclustering.delivery.settings import MailSettings
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file in the mail; `remark` says why it is not the kind that was asked for."""
+    """A file in the mail.
+
+    Attributes
+    ----------
+    name, content, subtype
+        As they stand in the mail.
+    remark : str
+        Why it is not the kind that was asked for.
+    new : str
+        Where those are who are new on the list, if they are apart.
+    """
 
     name: str
     content: bytes
     subtype: str
     remark: str = ""
+    new: str = ""
 
 
-def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> Attachment | None:
-    """Give the list as an attachment that is no larger than it may be; None if it cannot be.
+def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> list[Attachment]:
+    """Give the list as attachments that are no larger than they may be; none if that cannot be.
 
     Parameters
     ----------
@@ -38,6 +49,11 @@ def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> Atta
     settings : MailSettings
         As which kind of file, and how large it may be.
 
+    Returns
+    -------
+    list of Attachment
+        First the list; as CSV, then those who are new on it, if not all are.
+
     Raises
     ------
     BadInputError
@@ -45,17 +61,20 @@ def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> Atta
     """
     remark, name = "", f"target_list_{run.as_of}"
     with fetch(run.path(TARGET_LIST)) as csv:
-        _require_content(csv, TARGET_LIST, built["sha256"])
+        require_content(csv, TARGET_LIST, built["sha256"])
         if settings.attachment == "xlsx":
             content = _spreadsheet(run, built, settings.max_attachment)
             if content:
-                return Attachment(f"{name}.xlsx", content, _XLSX)
+                return [Attachment(f"{name}.xlsx", content, _XLSX, new="Its second sheet")]
             remark = (
                 "It has more rows than a spreadsheet can hold, so it comes as CSV."
                 if built["customers"] > SPREADSHEET_ROWS
                 else "As a spreadsheet it is too large for a mail, so it comes as CSV."
             )
-        return _csv(csv, f"{name}.csv", run.as_of, settings.max_attachment, remark)
+        files = {f"{name}.csv": csv.read_bytes()}
+    if built["new"] and built["new"] < built["customers"]:
+        files[f"{name}_new.csv"] = _only_new(files[f"{name}.csv"], run.as_of)
+    return _csv(files, run.as_of, settings.max_attachment, remark)
 
 
 _XLSX = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -65,26 +84,45 @@ def _spreadsheet(run: Run, built: dict[str, Any], limit: int) -> bytes | None:
     if not built["spreadsheet_sha256"]:
         return None
     with fetch(run.path(TARGET_LIST_SPREADSHEET)) as file:
-        _require_content(file, TARGET_LIST_SPREADSHEET, built["spreadsheet_sha256"])
+        require_content(file, TARGET_LIST_SPREADSHEET, built["spreadsheet_sha256"])
         return file.read_bytes() if file.stat().st_size <= limit else None
 
 
-def _csv(csv: Path, name: str, as_of: date, limit: int, remark: str) -> Attachment | None:
-    if csv.stat().st_size <= limit:
-        return Attachment(name, csv.read_bytes(), "csv", remark)
+def _only_new(csv: bytes, as_of: date) -> bytes:
+    # Each customer is a line, and `since` its last column.
+    header, *rows = csv.splitlines(keepends=True)
+    return header + b"".join(row for row in rows if row.endswith(f",{as_of}\r\n".encode()))
+
+
+def _csv(files: dict[str, bytes], as_of: date, limit: int, remark: str) -> list[Attachment]:
+    name, *new = files
+    where = "".join(f"The file {one}" for one in new)
+    if sum(map(len, files.values())) <= limit:
+        first = Attachment(name, files[name], "csv", remark, where)
+        return [first, *(Attachment(one, files[one], "csv") for one in new)]
     zipped = BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        # The same list gives the same bytes, whenever it is zipped.
-        entry = zipfile.ZipInfo(name, (as_of.year, as_of.month, as_of.day, 0, 0, 0))
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        entry.external_attr = 0o600 << 16
-        archive.writestr(entry, csv.read_bytes())
+        for one, content in files.items():
+            # The same list gives the same bytes, whenever it is zipped.
+            entry = zipfile.ZipInfo(one, (as_of.year, as_of.month, as_of.day, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, content)
     if zipped.tell() > limit:
-        return None
-    return Attachment(f"{name}.zip", zipped.getvalue(), "zip", remark)
+        return []
+    return [
+        Attachment(f"{name}.zip", zipped.getvalue(), "zip", remark, f"{where} in it" * bool(new))
+    ]
 
 
-def _require_content(file: Path, name: str, sha256: str) -> None:
+def require_content(file: Path, name: str, sha256: str) -> None:
+    """Refuse a file with another hash.
+
+    Raises
+    ------
+    BadInputError
+        Says what was found and what was expected.
+    """
     found = file_sha256(file)
     if found != sha256:
         raise BadInputError(

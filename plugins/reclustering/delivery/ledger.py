@@ -117,6 +117,13 @@ class Ledger:
             rows = _deliveries(session, self._key)
         return any(row.sha256 != self._key.sha256 and row.state != "pending" for row in rows)
 
+    def who_has(self, as_of: date, sha256: str) -> set[str]:
+        """Give who has got another list of the same label."""
+        key = ListKey(as_of, self._key.label, sha256)
+        with self._warehouse.read() as session:
+            rows = _deliveries(session, key)
+        return {row.recipient for row in rows if row.sha256 == sha256 and row.state == "sent"}
+
     def claim(self, delivery: Delivery) -> bool:
         """Take a pending mail; False when another attempt has been faster."""
         with self._transaction() as session:

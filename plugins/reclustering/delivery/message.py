@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
-from upath import UPath
-
-from reclustering.core.artifacts import fetch, find_json, publish, read_json
+from reclustering.core.artifacts import find_json, publish, read_json
 from reclustering.core.contracts import TARGET_LIST
 from reclustering.core.errors import BadInputError
 from reclustering.core.mail_message import new_message
 from reclustering.core.run import Run
 from reclustering.delivery.attachment import Attachment, attach_list
-from reclustering.delivery.message_view import PLOTS, MessageView, render_html, render_text
-from reclustering.delivery.settings import MailSettings
+from reclustering.delivery.drop import dropped_list
+from reclustering.delivery.ledger import Delivery, Ledger
+from reclustering.delivery.message_view import MessageView, render_html, render_text
+from reclustering.delivery.settings import MailSettings, valid_contact
+from reclustering.delivery.unchanged import Unchanged
 from reclustering.report.view import DECISIONS, RunView
 
 
@@ -28,11 +31,9 @@ class MessageContent:
     subject : str
         Subject line.
     html, text : str
-        The two bodies; the HTML shows its plots by Content-ID.
-    plots : dict
-        PNG content by name.
-    attachment : Attachment or None
-        The list, unless it is too large.
+        The two bodies.
+    attachments : list of Attachment
+        The list, unless it is elsewhere.
     reply_to : str
         Where answers go.
     """
@@ -40,8 +41,7 @@ class MessageContent:
     subject: str
     html: str
     text: str
-    plots: dict[str, bytes]
-    attachment: Attachment | None
+    attachments: list[Attachment]
     reply_to: str
 
 
@@ -62,55 +62,91 @@ def read_list(run: Run, label: int) -> dict[str, Any]:
     return built
 
 
-def write_content(
-    run: Run,
-    built: dict[str, Any],
-    settings: MailSettings,
-    *,
-    corrected: bool,
-    contact: str,
-    today: date,
-) -> MessageContent:
-    """Write the mail from the files of a run, and leave its HTML as `mail.html`.
+@dataclass
+class Letters:
+    """The mails of a list, each written when it is needed.
 
-    Parameters
+    Attributes
     ----------
     run : Run
-        Whose list, plots and JSON files to use.
+        Whose list and JSON files to use.
     built : dict
         The content of `target_list.json`.
     settings : MailSettings
         The store's name, and what may be attached.
-    corrected, contact, today
-        See `MessageView`.
-
-    Raises
-    ------
-    BadInputError
-        When a file is missing, or is not the list that `built` describes.
+    ledger : Ledger
+        Of the list.
+    unchanged : Unchanged
+        For whom there is nothing new.
+    sender : str
+        Where they come from.
+    clock : callable
+        Gives the time, with its zone.
+    today : date
+        The day of the store.
     """
-    view = MessageView(
-        store=settings.store,
-        run=_view(run, built),
-        corrected=corrected,
-        file=str(run.path(TARGET_LIST)),
-        run_url=run.url,
-        contact=contact,
-        today=today,
-    )
-    attachment = attach_list(run, built, settings)
-    plots = {name: _read(run.path(f"{name}.png")) for name in PLOTS}
-    with publish(run.path("mail.html")) as scratch:
-        preview = render_html(view, attachment, images={name: f"{name}.png" for name in PLOTS})
-        scratch.write_text(preview, encoding="utf-8")
-    return MessageContent(
-        view.subject,
-        render_html(view, attachment, images={name: f"cid:{name}" for name in PLOTS}),
-        render_text(view, attachment),
-        plots,
-        attachment,
-        contact,
-    )
+
+    run: Run
+    built: dict[str, Any]
+    settings: MailSettings
+    ledger: Ledger
+    unchanged: Unchanged
+    sender: str
+    clock: Callable[[], datetime]
+    today: date
+
+    @cached_property
+    def list_mail(self) -> MessageContent:
+        """The mail with the list; its HTML is left as `mail.html`.
+
+        Raises
+        ------
+        BadInputError
+            When a file is missing, or is not the list that `built` describes.
+        """
+        dropped = self.settings.drop is not None
+        attachments = [] if dropped else attach_list(self.run, self.built, self.settings)
+        content = self._write(attachments, "")
+        with publish(self.run.path("mail.html")) as scratch:
+            scratch.write_text(content.html, encoding="utf-8")
+        return content
+
+    @cached_property
+    def note(self) -> MessageContent:
+        """The mail that says that nothing is new."""
+        return self._write([], self.unchanged.because)
+
+    def compose(self, delivery: Delivery) -> bytes:
+        """Give the whole mail to one recipient."""
+        return address_message(
+            self.note if self.unchanged.tells(delivery) else self.list_mail,
+            sender=self.sender,
+            to=delivery.recipient,
+            message_id=delivery.message_id,
+            now=self.clock(),
+        )
+
+    def _write(self, attachments: list[Attachment], unchanged: str) -> MessageContent:
+        folder = self.settings.drop
+        contact = valid_contact(self.settings.contact, sender=self.sender)
+        view = MessageView(
+            store=self.settings.store,
+            run=_view(self.run, self.built),
+            corrected=not self.run.preview and self.ledger.corrects(),
+            file=str(dropped_list(folder, self.built) if folder else self.run.path(TARGET_LIST)),
+            dropped=folder is not None,
+            unchanged=unchanged,
+            run_url=self.run.url,
+            contact=contact,
+            today=self.today,
+        )
+        return MessageContent(
+            view.subject,
+            render_html(view, attachments),
+            render_text(view, attachments),
+            attachments,
+            contact,
+        )
 
 
 def address_message(
@@ -122,22 +158,12 @@ def address_message(
     mail["Message-ID"] = message_id
     mail.set_content(content.text)
     mail.add_alternative(content.html, subtype="html")
-    _, html = mail.iter_parts()
-    for name, plot in content.plots.items():
-        html.add_related(
-            plot,
-            "image",
-            "png",
-            cid=f"<{name}>",
-            filename=f"{name}.png",
-            disposition="inline",
-        )
-    if content.attachment:
+    for one in content.attachments:
         mail.add_attachment(
-            content.attachment.content,
-            maintype="text" if content.attachment.subtype == "csv" else "application",
-            subtype=content.attachment.subtype,
-            filename=content.attachment.name,
+            one.content,
+            maintype="text" if one.subtype == "csv" else "application",
+            subtype=one.subtype,
+            filename=one.name,
         )
     return mail.as_bytes()
 
@@ -147,8 +173,3 @@ def _view(run: Run, built: dict[str, Any]) -> RunView:
     files = {name: read_json(run.path(f"{name}.json")) for name in told} | {"target_list": built}
     decisions = {name: find_json(run.path(f"{name}.json")) for name in DECISIONS}
     return RunView(files | {name: left for name, left in decisions.items() if left})
-
-
-def _read(path: UPath) -> bytes:
-    with fetch(path) as local:
-        return local.read_bytes()

@@ -8,7 +8,7 @@ from functools import cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment
 
@@ -19,8 +19,41 @@ from reclustering.report.rendering import environment
 from reclustering.report.view import RunView
 from reclustering.report.words import count, day, number
 
-PLOTS = ("clusters", "elbow")
-"""The plots in the mail; each is a PNG of this name among the run's files."""
+COLOURS = {"on": "#14708a", "new": "#e07b00", "off": "#c5ced6"}
+"""Of the parts of a bar, where a mail reader ignores style sheets."""
+
+
+class Part(NamedTuple):
+    """A part of a bar: its kind, how many customers, how much of the bar in percent, and what it says."""
+
+    kind: str
+    customers: int
+    width: int
+    text: str
+
+    @property
+    def colour(self) -> str:
+        """Its colour."""
+        return COLOURS[self.kind]
+
+
+class Bar(NamedTuple):
+    """A picture of some customers, made of the cells of a table: it needs no image, and can be read out."""
+
+    heading: str
+    parts: list[Part]
+
+
+def bar(heading: str, *parts: tuple[str, int, str]) -> Bar:
+    """Make a bar of parts, each a kind, a number of customers, and what these are; what is there is seen."""
+    total = sum(customers for _, customers, _ in parts) or 1
+    return Bar(
+        heading,
+        [
+            Part(kind, n, max(1, round(100 * n / total)), f"{number(n)} {text}")
+            for kind, n, text in parts
+        ],
+    )
 
 
 @dataclass(frozen=True)
@@ -37,6 +70,10 @@ class MessageView:
         Whether a different list of the same day went out before.
     file : str
         Where the CSV is, for when it is too large to attach.
+    dropped : bool
+        Whether it is there for others to fetch.
+    unchanged : str
+        Why there is nothing new; empty if there is.
     run_url : str or None
         The run in the Airflow UI.
     contact : str
@@ -49,6 +86,8 @@ class MessageView:
     run: RunView
     corrected: bool
     file: str
+    dropped: bool
+    unchanged: str
     run_url: str | None
     contact: str
     today: date
@@ -64,11 +103,17 @@ class MessageView:
         return date.fromisoformat(self.built["as_of"])
 
     @property
+    def title(self) -> str:
+        """What this is, in a few words."""
+        what = "Corrected target list" if self.corrected else "Target list"
+        return f"{what}, {day(self.as_of)}{': unchanged' if self.unchanged else ''}"
+
+    @property
     def subject(self) -> str:
         """One line that can be told from its neighbours in an inbox."""
         what = "corrected target list" if self.corrected else "target list"
-        customers = count(self.built["customers"])
-        return f"{self.store}: {what} of {self.as_of}, {customers}"
+        said = "unchanged" if self.unchanged else count(self.built["customers"])
+        return f"{self.store}: {what} of {day(self.as_of)}, {said}"
 
     @property
     def notices(self) -> list[tuple[str, str]]:
@@ -125,22 +170,50 @@ class MessageView:
             f"returned something before {until}, the others never did."
         )
 
+    @property
+    def bars(self) -> list[Bar]:
+        """Who is on the list, and how it has changed."""
+        built = self.built
+        listed, size = built["customers"], built["cluster_size"]
+        bars = [
+            bar(
+                f"{count(size)} in the group",
+                ("on", listed, "on this list"),
+                ("off", size - listed, "not on it"),
+            )
+        ]
+        if change := built["previous"]:
+            since = day(date.fromisoformat(change["as_of"]))
+            new = built["new"]
+            bars.append(
+                bar(
+                    f"Since the list of {since}",
+                    ("on", listed - new, "were there before"),
+                    ("new", new, "new"),
+                    ("off", change["gone"], "gone"),
+                )
+            )
+        return bars
 
-def render_html(view: MessageView, attachment: Attachment | None, *, images: dict[str, str]) -> str:
-    """Render the HTML body; `images` gives the address of each plot."""
-    plots = [
-        (images[name], view.run.files[name].get("alt_text", f"Plot: {name}")) for name in PLOTS
-    ]
-    template = _templates().get_template("target_list.html.j2")
-    return template.render(view=view, attachment=attachment, plots=plots)
+
+def render_html(view: MessageView, attachments: list[Attachment]) -> str:
+    """Render the HTML body."""
+    return _render(view, attachments, "html")
 
 
-def render_text(view: MessageView, attachment: Attachment | None) -> str:
+def render_text(view: MessageView, attachments: list[Attachment]) -> str:
     """Render the body for readers without HTML."""
-    template = _templates().get_template("target_list.txt.j2")
-    return template.render(view=view, attachment=attachment)
+    return _render(view, attachments, "txt")
+
+
+def _render(view: MessageView, attachments: list[Attachment], kind: str) -> str:
+    name = "unchanged" if view.unchanged else "target_list"
+    template = _templates().get_template(f"{name}.{kind}.j2")
+    return template.render(view=view, attachment=next(iter(attachments), None))
 
 
 @cache
 def _templates() -> Environment:
-    return environment(Path(__file__).parent / "templates")
+    made = environment(Path(__file__).parent / "templates")
+    made.filters["lower_first"] = lambda text: text[:1].lower() + text[1:]
+    return made

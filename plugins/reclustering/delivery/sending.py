@@ -17,9 +17,12 @@ from reclustering.core.guards import problems
 from reclustering.core.protocols import Mailer, NotAcceptedError, UnansweredError
 from reclustering.delivery.ledger import Delivery, Ledger, ListKey
 
-Outcome = Literal["sent", "already_sent", "held", "in_doubt", "unrecorded", "refused", "failed"]
+Outcome = Literal[
+    "sent", "already_sent", "unchanged", "held", "in_doubt", "unrecorded", "refused", "failed"
+]
 """How it stands with one recipient after an attempt.
 
+`unchanged`: there is nothing new for them, and they wish to hear of it no more than once.
 `unrecorded`: the server has answered, and the ledger could not be written; it has the mail as `sending`.
 `refused`: the server will not take this mail, however often it is asked; `failed`: it did not take
 it this time. These two are `pending` in the ledger.
@@ -58,6 +61,13 @@ def deliver(
     return [_deliver_one(ledger, delivery, mailer, compose) for delivery in deliveries]
 
 
+def pass_over(ledger: Ledger, delivery: Delivery, because: str) -> Result:
+    """Write down that somebody has what there is, without a mail."""
+    if delivery.state == "pending" and ledger.claim(delivery):
+        _persistently(ledger.settle, delivery, state="sent", detail=f"not mailed: {because}")
+    return Result(delivery.recipient, "unchanged", delivery.message_id, because)
+
+
 def hold(deliveries: Iterable[Delivery], because: str) -> list[Result]:
     """Give the results of sending nothing: who has the list already, has it."""
     return [
@@ -81,11 +91,11 @@ def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) ->
         The content of `target_list.json`.
     """
     outcomes = Counter(result.outcome for result in results)
-    because = next((result.detail for result in results if result.outcome == "held"), "")
+    because = {result.outcome: result.detail for result in results}
     sentences = [
         _SENTENCES[outcome].format(
             recipients=f"{n} recipient" if n == 1 else f"{n} recipients",
-            because=because,
+            because=because[outcome],
         )
         for outcome, n in outcomes.items()
     ]
@@ -107,6 +117,7 @@ def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) ->
 _SENTENCES: dict[Outcome, str] = {
     "sent": "The list was mailed to {recipients}.",
     "already_sent": "The list was mailed before to {recipients}, who did not get it again.",
+    "unchanged": "Nothing was mailed to {recipients}: {because}.",
     "held": "The list is not mailed to {recipients}, because {because}.",
     "unrecorded": "What became of the mail to {recipients} could not be written down.",
     "in_doubt": "Whether the list has reached {recipients} is in doubt.",
@@ -129,7 +140,7 @@ def raise_for(results: Sequence[Result]) -> None:
     failures = [_problem(result) for result in results if result.outcome in _PROBLEMS]
     if not failures:
         return
-    done = sum(result.outcome in {"sent", "already_sent"} for result in results)
+    done = sum(result.outcome in {"sent", "already_sent", "unchanged"} for result in results)
     message = f"{done} of {len(results)} recipients have the target list. {' '.join(failures)}"
     if any(result.outcome == "failed" for result in results):
         raise TransientError(f"{message} Who has it will not get it again.")

@@ -8,10 +8,12 @@ from datetime import date
 from email.utils import parseaddr
 from typing import get_args
 
+from upath import UPath
+
 from reclustering.core.errors import TerminalError
 from reclustering.core.header_text import header_text
 from reclustering.core.mailboxes import read_mailbox, split_mailboxes
-from reclustering.core.params import Attached, DeliveryMode
+from reclustering.core.params import Attached, DeliveryMode, Unchanged
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class MailSettings:
         Name of the store, in the subject.
     attachment : Attached
         As which kind of file the list goes with the mail.
+    unchanged : Unchanged
+        What those get who have this list already, of an earlier day.
+    drop : UPath or None
+        The folder where the list is left, instead of being attached.
     max_attachment : int
         Most bytes that the list may have to be attached.
     """
@@ -40,6 +46,8 @@ class MailSettings:
     contact: str | None = None
     store: str = "The store"
     attachment: Attached = "xlsx"
+    unchanged: Unchanged = "note"
+    drop: UPath | None = None
     max_attachment: int = 10_000_000
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,9 +25,12 @@ CHECKSUM = "labels/staging_checksum"
 STALE_AFTER = timedelta(days=1)
 """Staging rows older than this belong to an attempt that died."""
 
-PORTION = 100_000
+PORTION = 250_000
 """Rows of staging that are deleted at once: SQL Server locks each, for a lock on the table would be in the
 way of another day's."""
+
+LAST_KEY = 2**63 - 1
+"""The greatest that a bigint can be."""
 
 STAGING_SCHEMA = pa.schema(
     [
@@ -140,12 +144,13 @@ def withdraw_labels(session: Session, as_of: date) -> tuple[int, int]:
 
 
 def _clear_staging(warehouse: Warehouse, staging_key: str) -> None:
-    deleted = PORTION
-    while deleted == PORTION:
+    this = {"staging_key": staging_key}
+    with warehouse.read() as session:
+        rows = session.query("labels/staging_portions", this | {"portion": PORTION})
+    ends = [-LAST_KEY - 1, *(row["customer"] for row in rows), LAST_KEY]
+    for after, until in pairwise(ends):
         with warehouse.transaction() as session:
-            deleted = session.execute(
-                "labels/delete_staging", {"staging_key": staging_key, "portion": PORTION}
-            )
+            session.execute("labels/delete_staging", this | {"after": after, "until": until})
 
 
 def _staging_key(moment: datetime) -> str:

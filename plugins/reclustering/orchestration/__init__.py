@@ -16,6 +16,7 @@ from reclustering.orchestration.runs import (
 from reclustering.orchestration.variables import (
     artifacts,
     guard_bounds,
+    list_settings,
     mail_settings,
     patience,
     require_settings,
@@ -33,6 +34,7 @@ __all__ = [
     "day_of_run",
     "first_run",
     "guard_bounds",
+    "list_settings",
     "mail_settings",
     "page_of",
     "patience",

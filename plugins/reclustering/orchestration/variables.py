@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from datetime import timedelta
 from functools import cache
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 from airflow.sdk import Variable
 from upath import UPath
@@ -18,7 +18,7 @@ from reclustering.core.errors import TerminalError
 from reclustering.core.guards import Bounds
 from reclustering.core.mailboxes import read_mailbox
 from reclustering.core.names import unknown_names
-from reclustering.core.params import PATIENCE, Attached
+from reclustering.core.params import PATIENCE, Attached, Unchanged
 from reclustering.delivery.settings import (
     MailSettings,
     valid_contact,
@@ -27,8 +27,10 @@ from reclustering.delivery.settings import (
 )
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration.alert_channels import alert_recipients, alert_services
-from reclustering.orchestration.artifact_root import artifact_root
+from reclustering.orchestration.folders import folder_of
+from reclustering.target_list.settings import ListSettings
 
+A_YEAR = 366
 A_WEEK_IN_MINUTES = 7 * 24 * 60
 
 
@@ -46,11 +48,11 @@ def artifacts() -> UPath:
             "The Airflow Variable reclustering_artifacts is not set; expected the folder for the runs' "
             "files, such as file:///srv/artifacts or s3://connection@bucket/prefix."
         )
-    return artifact_root(url)
+    return folder_of(url, "reclustering_artifacts")
 
 
-def whole_number(variable: str, *, default: int, most: int = 10**12) -> int:
-    """Read a whole number from 1 to `most`.
+def whole_number(variable: str, *, default: int, least: int = 1, most: int = 10**12) -> int:
+    """Read a whole number from `least` to `most`.
 
     Raises
     ------
@@ -58,9 +60,9 @@ def whole_number(variable: str, *, default: int, most: int = 10**12) -> int:
         When the Variable is something else.
     """
     value = Variable.get(variable, default=str(default))
-    if not re.fullmatch(r"[0-9]{1,13}", value) or not 1 <= int(value) <= most:
+    if not re.fullmatch(r"[0-9]{1,13}", value) or not least <= int(value) <= most:
         raise TerminalError(
-            f"The Airflow Variable {variable} is '{value}'; expected a whole number from 1 to {most:,}."
+            f"The Airflow Variable {variable} is '{value}'; expected a whole number from {least} to {most:,}."
         )
     return int(value)
 
@@ -110,11 +112,43 @@ def mail_settings(recipients: Sequence[str] | None) -> MailSettings:
         requested=recipients,
         contact=Variable.get("target_list_contact", default=MailSettings.contact),
         store=valid_store(Variable.get("store_name", default=MailSettings.store)),
-        attachment=_attachment(),
+        attachment=cast(
+            "Attached", _one_of("target_list_attachment", Attached, MailSettings.attachment)
+        ),
+        unchanged=cast(
+            "Unchanged", _one_of("target_list_unchanged", Unchanged, MailSettings.unchanged)
+        ),
+        drop=_drop(),
         max_attachment=whole_number(
             "target_list_max_attachment", default=MailSettings.max_attachment
         ),
     )
+
+
+def list_settings() -> ListSettings:
+    """Read whom marketing keeps off the list, of those who could be written to.
+
+    Raises
+    ------
+    TerminalError
+        When a Variable is something else.
+    """
+    return ListSettings(
+        holdout=_share("target_list_holdout"),
+        salt=Variable.get("target_list_holdout_salt", default=ListSettings.salt),
+        cool_off=whole_number("target_list_cool_off", default=0, least=0, most=A_YEAR),
+    )
+
+
+def _share(variable: str) -> float:
+    value = Variable.get(variable, default="0")
+    # Not what float() reads besides: 1e-1, 1_0, nan.
+    if not re.fullmatch(r"0(\.[0-9]{1,9})?", value):
+        raise TerminalError(
+            f"The Airflow Variable {variable} is '{value}'; expected a share of the customers from 0 to "
+            "below 1, such as 0.1."
+        )
+    return float(value)
 
 
 def patience() -> int:
@@ -181,6 +215,7 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         patience,
         answer_within,
         deciders,
+        list_settings,
         lambda: valid_recipients(mail()),
         lambda: valid_contact(mail().contact, sender=""),
         lambda: SmtpMailer().sender,
@@ -195,11 +230,16 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         raise TerminalError(" ".join(dict.fromkeys(problems)))
 
 
-def _attachment() -> Attached:
-    value = Variable.get("target_list_attachment", default=MailSettings.attachment)
-    if value not in get_args(Attached):
+def _drop() -> UPath | None:
+    variable = "target_list_drop"
+    url = Variable.get(variable, default="")
+    return folder_of(url, variable) if url.strip() else None
+
+
+def _one_of(variable: str, choices: Any, default: str) -> str:
+    value = Variable.get(variable, default=default)
+    if value not in get_args(choices):
         raise TerminalError(
-            f"The Airflow Variable target_list_attachment is '{value}'; expected "
-            f"{' or '.join(get_args(Attached))}."
+            f"The Airflow Variable {variable} is '{value}'; expected {' or '.join(get_args(choices))}."
         )
-    return cast("Attached", value)
+    return value

@@ -45,6 +45,7 @@ FILES = ("run", *WRITTEN_BY)
 OUTCOMES = {
     "sent": "mailed",
     "already_sent": "mailed",
+    "unchanged": "unchanged",
     "held": "held",
     "in_doubt": "in doubt",
     "unrecorded": "in doubt",

@@ -7,7 +7,9 @@ import re
 import unicodedata
 from urllib.parse import unquote
 
-from email_validator import EmailNotValidError, validate_email
+import pyarrow as pa
+import pyarrow.compute as pc
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 _ADDRESS = re.compile(
     r"""
@@ -38,21 +40,40 @@ def address_key(address: str) -> str:
     return unicodedata.normalize("NFC", (normalised(stripped) or stripped).lower())
 
 
-_PLAIN = re.compile(
-    r"""
-    (?=[^@]{1,64}@ [^@]{4,190}$)
-    [A-Za-z0-9_+'-]+ (?: \.[A-Za-z0-9_+'-]+ )*
-    @ (?: (?!..--) [A-Za-z0-9] (?: [A-Za-z0-9-]{0,61} [A-Za-z0-9] )? \. )+
-    (?i: com | org | net | edu | gov | info | [a-z]{2} )
-    """,
-    re.VERBOSE,
+_WORD, _LABEL = "[A-Za-z0-9_+'-]+", "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+
+_PLAIN = rf"^{_WORD}(?:\.{_WORD})*@(?:{_LABEL}\.)+[A-Za-z]{{2,63}}$"
+"""Together with `_NOT_PLAIN`: addresses that the library finds valid and leaves as they are, but for capitals
+in the domain. Most are such, and to ask it takes 33 microseconds each. A pattern of RE2's."""
+
+_NOT_PLAIN = (
+    r"^[^@]{65}|@.{190}|[^.@]{64}|--"
+    rf"|\.(?i:{'|'.join(name.replace('.', '[.]') for name in SPECIAL_USE_DOMAIN_NAMES)})$"
 )
-"""Addresses that the library finds valid; most are such, and it takes a hundred times as long to say so."""
+"""Too long in one part or another, perhaps encoded, or not for the public."""
+
+
+def are_plain(addresses: pa.StringArray) -> pa.BooleanArray:
+    """Tell which of these are valid addresses beyond doubt; of the others `is_valid` has to say."""
+    return pc.and_not(
+        pc.match_substring_regex(addresses, _PLAIN),
+        pc.match_substring_regex(addresses, _NOT_PLAIN),
+    )
 
 
 def is_valid(address: str) -> bool:
     """Tell whether this is an address that can be written to from anywhere."""
-    return bool(_PLAIN.fullmatch(address)) or normalised(address) is not None
+    return normalised(address) is not None
+
+
+def address_keys(addresses: pa.StringArray) -> pa.StringArray:
+    """Give `address_key` of each."""
+    simple = pc.and_not(
+        pc.string_is_ascii(addresses), pc.match_substring(addresses, "xn--", ignore_case=True)
+    )
+    keys = pc.ascii_lower(pc.ascii_trim_whitespace(addresses))
+    others = [address_key(one) for one in addresses.filter(pc.invert(simple)).to_pylist()]
+    return pc.replace_with_mask(keys, pc.invert(simple), pa.array(others, pa.string()))
 
 
 def normalised(address: str) -> str | None:

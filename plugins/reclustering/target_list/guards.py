@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from upath import UPath
 
-from reclustering.core.artifacts import fetch, read_json
+from reclustering.core.artifacts import read_json
 from reclustering.core.guards import Bounds, Finding
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
+from reclustering.target_list.selection import Totals
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,15 @@ class EarlierList:
         Its `target_list.json`; None if its files are gone, though it was mailed.
     keys : UPath
         Its `target_list.parquet`.
+    mailed : bool
+        Whether somebody may have it.
     """
 
     as_of: date
     run_id: str
     description: dict[str, Any] | None
     keys: UPath
+    mailed: bool
 
 
 def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList | None:
@@ -58,7 +59,7 @@ def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList
         if built and (built["label"] != label or not (row["mailed"] or _passed(earlier, built))):
             built = None
         if built or row["mailed"]:
-            return EarlierList(earlier.as_of, earlier.run_id, built, keys)
+            return EarlierList(earlier.as_of, earlier.run_id, built, keys, bool(row["mailed"]))
     return None
 
 
@@ -67,39 +68,52 @@ def _passed(run: Run, built: dict[str, Any]) -> bool:
     return not built["findings"] or run.path("delivery.json").exists()
 
 
-def list_change(customers: Sequence[int], earlier: EarlierList | None) -> dict[str, Any] | None:
-    """Say how a list differs from the one before.
+def list_change(totals: Totals, earlier: EarlierList | None) -> dict[str, Any] | None:
+    """Say how the audience of a list differs from the one before.
+
+    Who is off it for marketing's own reasons counts as well: it is not the store that has changed.
 
     Parameters
     ----------
-    customers : sequence of int
-        Who is on the list.
+    totals : Totals
+        What became of the cluster.
     earlier : EarlierList or None
         The list before.
 
     Returns
     -------
     dict or None
-        `as_of`, `run_id`, `sha256` and `customers` of the earlier list, how many were `added` and are
-        `gone`, and `change`: the two together as a share of the earlier list. None when there is none
-        to compare with.
+        `as_of`, `run_id` and `sha256` of the earlier list, how many `customers` its audience had, how many
+        were `added` and are `gone`, and `change`: the two together as a share of those there were. None when
+        there is none to compare with.
     """
     if earlier is None or earlier.description is None:
         return None
-    with fetch(earlier.keys) as local:
-        before = pq.read_table(local)["customer"].combine_chunks()
-    now = pa.array(customers, pa.int64())
-    stayed = int(pc.sum(pc.is_in(now, value_set=before)).as_py() or 0)
-    added, gone = len(now) - stayed, len(before) - stayed
+    gone = totals.before - (totals.audience - totals.added)
     return {
         "as_of": earlier.as_of.isoformat(),
         "run_id": earlier.run_id,
         "sha256": earlier.description["sha256"],
-        "customers": len(before),
-        "added": added,
+        "customers": totals.before,
+        "added": totals.added,
         "gone": gone,
-        "change": round((added + gone) / max(len(before), 1), 4),
+        "change": round((totals.added + gone) / max(totals.before, 1), 4),
     }
+
+
+def same_as(earlier: EarlierList | None, people_sha256: str) -> dict[str, Any] | None:
+    """Name the list that people have, if this one has the same customers, names and addresses.
+
+    Returns
+    -------
+    dict or None
+        `as_of` and `sha256` of the earlier list, which may have been mailed to some.
+    """
+    if earlier is None or not earlier.mailed or earlier.description is None:
+        return None
+    if earlier.description.get("people_sha256") != people_sha256:
+        return None
+    return {"as_of": earlier.as_of.isoformat(), "sha256": earlier.description["sha256"]}
 
 
 def judge_list(

@@ -1,20 +1,20 @@
-"""The files of the list: the CSV that marketing gets, and the keys that stay."""
+"""The CSV that marketing gets: written, and read again before it is mailed."""
 
 from __future__ import annotations
 
 import codecs
-import csv
+import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
+from pyarrow import csv
 
-from reclustering.core.artifacts import file_sha256
 from reclustering.core.errors import BadInputError
-from reclustering.target_list.addresses import FORMULA_STARTS
-from reclustering.target_list.candidates import Candidate
+from reclustering.target_list.addresses import FORMULA_STARTS, address_keys
 from reclustering.target_list.opt_outs import OptOuts
 
 COLUMNS = (
@@ -25,14 +25,15 @@ COLUMNS = (
     "last_name",
     "last_purchase",
     "orders",
+    "since",
 )
 """The columns of `target_list.csv`."""
 
 CSV_HEADER = codecs.BOM_UTF8 + ",".join(COLUMNS).encode() + b"\r\n"
 """How every `target_list.csv` starts."""
 
-KEYS_SCHEMA = pa.schema([pa.field("customer", pa.int64(), nullable=False)])
-"""Schema of `target_list.parquet`: who is on the list, and nothing about them."""
+PEOPLE = 5
+"""So many of them say who is to be written to, and where."""
 
 LONGEST_TEXT = 32_767
 """Characters that a spreadsheet's cell can hold; a longer name is cut."""
@@ -42,19 +43,37 @@ _CONTROL_CHARACTERS = {code: " " if chr(code).isspace() else None for code in ra
 _CONTROL_CHARACTERS |= dict.fromkeys([*range(0x7F, 0xA0), 0xFFFE, 0xFFFF])
 
 
-def write_csv(entries: Iterable[Candidate], out: Path) -> str:
+_SIMPLE_NAME = r"^\pL[\pL\pM\pN.'\x{2019}-]*(?: [\pL\pM\pN.'\x{2019}-]+)*$"
+"""A name that is written as it is; most are such."""
+
+
+class Identity(NamedTuple):
+    """Hashes of a list, SHA-256 (hexadecimal): of the whole file, and of who is on it and where to write."""
+
+    sha256: str
+    people_sha256: str
+
+
+def write_csv(parts: Iterable[pa.Table], out: Path) -> Identity:
     """Write `target_list.csv`: RFC 4180, UTF-8 with a byte order mark, safe in a spreadsheet.
 
-    Returns
-    -------
-    str
-        SHA-256 (hexadecimal) of the file: the identity of the list.
+    Parameters
+    ----------
+    parts : iterable of Table
+        With the columns of `selection.LIST_SCHEMA`.
+    out : Path
+        Where to write.
     """
+    whole, people = hashlib.sha256(CSV_HEADER), hashlib.sha256()
     with out.open("wb") as file:
         file.write(CSV_HEADER)
-    with out.open("a", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows(_row(entry) for entry in entries)
-    return file_sha256(out)
+        for part in parts:
+            cells = [_cells(part, name) for name in COLUMNS]
+            people.update(_lines(cells[:PEOPLE]))
+            lines = _lines(cells)
+            whole.update(lines)
+            file.write(lines)
+    return Identity(whole.hexdigest(), people.hexdigest())
 
 
 def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
@@ -65,9 +84,14 @@ def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
     BadInputError
         Says how many there are.
     """
-    with csv_file.open(encoding="utf-8-sig", newline="") as file:
+    convert = csv.ConvertOptions(
+        include_columns=["customer", "email"],
+        column_types={"customer": pa.int64(), "email": pa.string()},
+    )
+    with csv.open_csv(csv_file, convert_options=convert) as batches:
         late = sum(
-            opt_outs.cover(int(row["customer"]), row["email"]) for row in csv.DictReader(file)
+            opt_outs.cover_each(batch["customer"], address_keys(batch["email"])).true_count
+            for batch in batches
         )
     if late:
         raise BadInputError(
@@ -76,32 +100,47 @@ def require_none_opted_out(csv_file: Path, opt_outs: OptOuts) -> None:
         )
 
 
-def write_keys(entries: Iterable[Candidate], out: Path) -> None:
-    """Write `target_list.parquet`, which outlives the addresses for the next run to compare with."""
-    table = pa.table(
-        [pa.array([entry.customer for entry in entries], pa.int64())], schema=KEYS_SCHEMA
-    )
-    pq.write_table(table, out, compression="zstd")
-
-
 def clean(text: str | None) -> str:
     """Give a name in one line: SQL Server pads char(n) with blanks, and a NUL is no part of a name."""
     return " ".join((text or "").translate(_CONTROL_CHARACTERS).split())[:LONGEST_TEXT]
 
 
-def _row(entry: Candidate) -> tuple[object, ...]:
-    return (
-        entry.customer,
-        entry.email,
-        _cell(entry.salutation),
-        _cell(entry.first_name),
-        _cell(entry.last_name),
-        entry.last_purchase.isoformat() if entry.last_purchase else "",
-        entry.orders,
+def _cells(part: pa.Table, name: str) -> pa.StringArray:
+    column = part[name].combine_chunks()
+    if name in {"salutation", "first_name", "last_name"}:
+        return _names(column)
+    text = pc.fill_null(column.cast(pa.string()), "")
+    return _written_if(pc.match_substring_regex(text, '[",]'), text) if name == "email" else text
+
+
+def _names(names: pa.StringArray) -> pa.StringArray:
+    trimmed = pc.utf8_trim(pc.fill_null(names, ""), " ")
+    simple = pc.and_(
+        pc.match_substring_regex(trimmed, _SIMPLE_NAME),
+        pc.less_equal(pc.binary_length(trimmed), LONGEST_TEXT),
     )
+    return _written_if(pc.invert(simple), trimmed, _cell)
 
 
-def _cell(name: str | None) -> str:
+def _written_if(
+    rest: pa.BooleanArray, cells: pa.StringArray, write: Callable[[str], str] = str
+) -> pa.StringArray:
+    """Give the cells, those of the rest written and in quotation marks where it takes them."""
+    written = [_quoted(write(one)) for one in cells.filter(rest).to_pylist()]
+    return pc.replace_with_mask(cells, rest, pa.array(written, pa.string()))
+
+
+def _quoted(cell: str) -> str:
+    return f'"{cell.replace(chr(34), chr(34) * 2)}"' if '"' in cell or "," in cell else cell
+
+
+def _lines(cells: list[pa.StringArray]) -> bytes:
+    rows = pc.binary_join_element_wise(*cells, ",")
+    text = pc.binary_join(pa.ListArray.from_arrays([0, len(rows)], rows), "\r\n")[0].as_py()
+    return f"{text}\r\n".encode() if len(rows) else b""
+
+
+def _cell(name: str) -> str:
     # Where a semicolon separates cells, what comes after it would be one.
     text = re.sub(rf';(?=[\s"]*[{re.escape("".join(FORMULA_STARTS))}])', ",", clean(name))
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text

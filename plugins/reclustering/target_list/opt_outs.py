@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.protocols import Warehouse
@@ -37,9 +39,18 @@ class OptOuts:
     addresses: frozenset[str]
     unknown: int = 0
 
-    def cover(self, customer: int, address: str) -> bool:
-        """Tell whether a customer, or the mailbox with this address, has opted out."""
-        return customer in self.customers or address_key(address) in self.addresses
+    def cover_each(self, customers: pa.Int64Array, mailboxes: pa.StringArray) -> pa.BooleanArray:
+        """Tell for each customer, and the key of the address, whether one or the other has opted out."""
+        named = pc.is_in(customers, value_set=self._customers)
+        return pc.or_(named, pc.is_in(mailboxes, value_set=self._addresses))
+
+    @cached_property
+    def _customers(self) -> pa.Int64Array:
+        return pa.array(self.customers, pa.int64())
+
+    @cached_property
+    def _addresses(self) -> pa.StringArray:
+        return pa.array(self.addresses, pa.string())
 
 
 def load_opt_outs(warehouse: Warehouse) -> OptOuts:

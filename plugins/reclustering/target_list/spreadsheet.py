@@ -8,47 +8,81 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
 import xlsxwriter
 
-from reclustering.target_list.candidates import Candidate
 from reclustering.target_list.list_file import COLUMNS, clean
 
 FIRST_YEAR = 1900
 """Before it, Excel has no days."""
 
-_WIDTHS = (14, 36, 11, 18, 18, 14, 8)
+_NAMES = ("salutation", "first_name", "last_name")
+
+_WIDTHS = (14, 36, 11, 18, 18, 14, 8, 12)
 
 
-def write_spreadsheet(entries: Iterable[Candidate], out: Path, *, as_of: date) -> None:
+def write_spreadsheet(parts: Iterable[pa.Table], out: Path, *, as_of: date, new: bool) -> None:
     """Write `target_list.xlsx`: keys, names and addresses as text, days as dates, the header frozen.
 
-    The same list gives the same bytes. It is built in memory, about 1.7 kB for a row: the library's way
+    The same list gives the same bytes. It is built in memory, about 2 kB for a row: the library's way
     around that leaves addresses in a temporary folder if the process is killed.
+
+    Parameters
+    ----------
+    parts : iterable of Table
+        With the columns of `selection.LIST_SCHEMA`.
+    out : Path
+        Where to write.
+    as_of : date
+        The day of the list.
+    new : bool
+        Whether a second sheet has those who were not on the list before this day.
     """
     with xlsxwriter.Workbook(out, {"in_memory": True}) as book:
         created = datetime.combine(as_of, time())
         book.set_properties({"title": f"Target list {as_of}", "created": created})
-        bold = book.add_format({"bold": True, "bottom": 1})
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        sheet = book.add_worksheet("Target list")
-        sheet.write_row(0, 0, COLUMNS, bold)
-        last = 0
-        for last, entry in enumerate(entries, start=1):
-            texts = (
-                str(entry.customer),
-                entry.email or "",
-                *map(clean, (entry.salutation, entry.first_name, entry.last_name)),
-            )
-            for column, text in enumerate(texts):
-                sheet.write_string(last, column, text)
-            if entry.last_purchase and entry.last_purchase.year < FIRST_YEAR:
-                sheet.write_string(last, len(texts), entry.last_purchase.isoformat())
-            elif entry.last_purchase:
-                sheet.write_datetime(last, len(texts), entry.last_purchase, day)
-            sheet.write_number(last, len(texts) + 1, entry.orders)
+        sheets = [_Sheet(book, "Target list")]
+        if new:
+            sheets.append(_Sheet(book, "New"))
+        for part in parts:
+            for row in part.to_pylist():
+                for sheet in sheets[: 1 + (row["since"] == as_of)]:
+                    sheet.add(row)
+        for sheet in sheets:
+            sheet.finish()
+
+
+class _Sheet:
+    """A sheet of customers."""
+
+    def __init__(self, book: xlsxwriter.Workbook, name: str) -> None:
+        self._sheet = book.add_worksheet(name)
+        self._day = book.add_format({"num_format": "yyyy-mm-dd"})
+        self._last = 0
+        self._sheet.write_row(0, 0, COLUMNS, book.add_format({"bold": True, "bottom": 1}))
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Write a customer into the next row."""
+        self._last += 1
+        texts = (str(row["customer"]), row["email"], *(clean(row[name]) for name in _NAMES))
+        for column, text in enumerate(texts):
+            self._sheet.write_string(self._last, column, text)
+        self._write_day(len(texts), row["last_purchase"])
+        self._sheet.write_number(self._last, len(texts) + 1, row["orders"])
+        self._write_day(len(texts) + 2, row["since"])
+
+    def _write_day(self, column: int, day: date | None) -> None:
+        if day and day.year < FIRST_YEAR:
+            self._sheet.write_string(self._last, column, day.isoformat())
+        elif day:
+            self._sheet.write_datetime(self._last, column, day, self._day)
+
+    def finish(self) -> None:
+        """Make it good to look at."""
         for column, width in enumerate(_WIDTHS):
-            sheet.set_column(column, column, width)
-        sheet.freeze_panes(1, 0)
-        sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
-        sheet.ignore_errors({"number_stored_as_text": f"A1:E{last + 1}"})
+            self._sheet.set_column(column, column, width)
+        self._sheet.freeze_panes(1, 0)
+        self._sheet.autofilter(0, 0, self._last, len(COLUMNS) - 1)
+        self._sheet.ignore_errors({"number_stored_as_text": f"A1:E{self._last + 1}"})

@@ -74,6 +74,7 @@ MIGRATIONS = (
     Migration("0011_target_list_deliveries_taken_back_at", "target_list_deliveries.taken_back_at"),
     Migration("0012_clustering_decisions", "clustering_decisions"),
     Migration("0013_customer_clusters_staging_row_locks", "customer_clusters_staging", sets=True),
+    Migration("0014_target_list_members", "target_list_members"),
 )
 """All of them, in their order. One that has been released is never changed: another one follows."""
 

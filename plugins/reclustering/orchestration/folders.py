@@ -1,4 +1,4 @@
-"""The folder of all runs' files, from what people write to a path."""
+"""Folders and buckets, from what people write to a path."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ PROVIDERS = {
     "gs": "apache-airflow-providers-google",
     "abfs": "apache-airflow-providers-microsoft-azure",
     "abfss": "apache-airflow-providers-microsoft-azure",
+    "sftp": "apache-airflow-providers-sftp[sshfs]",
 }
 """The package that brings each kind of bucket."""
 
 
-def artifact_root(url: str) -> UPath:
+def folder_of(url: str, variable: str) -> UPath:
     """Give the folder or bucket that a URL names.
 
     Parameters
@@ -30,6 +31,8 @@ def artifact_root(url: str) -> UPath:
     url : str
         A path such as `/srv/artifacts`, taken as it is; a URL such as `file:///srv/my%20artifacts`, which is
         decoded; or that of a bucket, such as `s3://connection@bucket/prefix`.
+    variable : str
+        The Airflow Variable that has it, for messages.
 
     Raises
     ------
@@ -38,14 +41,15 @@ def artifact_root(url: str) -> UPath:
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator or scheme.lower() in {"file", "local"}:
-        return UPath(Path(_local_path(url, rest if separator else None)))
+        return UPath(Path(_local_path(url, rest if separator else None, variable)))
     if "::" in rest or "?" in rest:
         raise _refused(
-            url, "a bucket and prefix without '::' and '?', which a URL reads as its own"
+            variable, url, "a bucket and prefix without '::' and '?', which a URL reads as its own"
         )
     if not has_fs(scheme):
         package = PROVIDERS.get(scheme)
         raise _refused(
+            variable,
             url,
             f"one of {', '.join(['file', *PROVIDERS])}"
             + (
@@ -56,24 +60,24 @@ def artifact_root(url: str) -> UPath:
         )
     connection, _, place = rest.rpartition("@")
     if not place.partition("/")[0]:
-        raise _refused(url, f"the bucket as well, as in {scheme}://connection@bucket/prefix")
+        raise _refused(
+            variable, url, f"the bucket as well, as in {scheme}://connection@bucket/prefix"
+        )
     if connection:
         read_connection(connection, types=(), example=f"the credentials of {scheme}://{place}")
     # It has UPath's methods, and Airflow's connections for buckets, without being a UPath.
     return cast("UPath", ObjectStoragePath(url.strip()))
 
 
-def _local_path(url: str, encoded: str | None) -> str:
+def _local_path(url: str, encoded: str | None, variable: str) -> str:
     try:
         path = url.strip() if encoded is None else unquote(encoded, errors="strict")
     except UnicodeDecodeError:
         path = ""
     if not path.startswith("/") or not path.isprintable():
-        raise _refused(url, "an absolute path (file:// and then /srv/artifacts)")
+        raise _refused(variable, url, "an absolute path (file:// and then /srv/artifacts)")
     return path
 
 
-def _refused(url: str, expected: str) -> TerminalError:
-    return TerminalError(
-        f"The Airflow Variable reclustering_artifacts is '{url}'; expected {expected}."
-    )
+def _refused(variable: str, url: str, expected: str) -> TerminalError:
+    return TerminalError(f"The Airflow Variable {variable} is '{url}'; expected {expected}.")

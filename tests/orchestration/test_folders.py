@@ -13,9 +13,9 @@ pytestmark = pytest.mark.usefixtures("airflow_database")
 
 
 def root(url):
-    from reclustering.orchestration.artifact_root import artifact_root
+    from reclustering.orchestration.folders import folder_of
 
-    return artifact_root(url)
+    return folder_of(url, "reclustering_artifacts")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_bucket_keeps_its_connection_which_must_be_there(monkeypatch):
 
 
 def test_every_kind_of_bucket_that_is_named_is_in_the_requirements(request):
-    from reclustering.orchestration.artifact_root import PROVIDERS
+    from reclustering.orchestration.folders import PROVIDERS
 
     listed = Path(request.config.rootpath, "requirements-buckets.txt").read_text().splitlines()
     assert set(PROVIDERS.values()) == {line for line in listed if not line.startswith("#")}

@@ -1,0 +1,20 @@
+/*
+Purpose     Who must have a rest: who was on a list that went out lately, or was kept off it for comparison.
+Parameters  @as_of date: the day of the new list; @after date: lists of this day or before do not count.
+Grain       One row per customer. A mail in doubt counts as one that went out; another list of the same day
+            does not, for this one would correct it.
+*/
+SELECT DISTINCT tlm.customer
+FROM dbo.target_list_members AS tlm
+WHERE
+    tlm.as_of > @after
+    AND tlm.as_of < @as_of
+    AND EXISTS (
+        SELECT 1 FROM dbo.target_list_deliveries AS tld
+        WHERE
+            tld.as_of = tlm.as_of
+            AND tld.label = tlm.label
+            AND tld.list_sha256 = tlm.list_sha256
+            AND tld.state <> 'pending'
+            AND tld.attempts > 0
+    )
