@@ -261,10 +261,10 @@ def customer_reclustering() -> None:
 
     approve_list = ApprovalOperator(task_id="approve_list", about="list", limit=A_QUARTER)
 
-    @step(AN_HOUR)
+    @step(AN_HOUR, outlets=[assets.DELIVERY])
     def email_target_list(**context: Unpack[Context]) -> dict[str, Any]:
         params, run = run_params(context), current_run(context)
-        return steps.email_target_list(
+        delivered = steps.email_target_list(
             connect(),
             run,
             SmtpMailer(),
@@ -275,6 +275,8 @@ def customer_reclustering() -> None:
             clock=lambda: datetime.now(UTC),
             today=today(context),
         )
+        assets.announce_list(context, run, delivered)
+        return delivered
 
     (
         extract_features()

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import date
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -24,6 +25,7 @@ from quickstart.database import postgresql
 from quickstart.environment import CONNECTIONS, PROJECT, airflow_environment, defaults
 from quickstart.mail_sink import free_port, mail_sink
 from quickstart.make_ui import USER, airflow_standalone, make_password, web_environment
+from reclustering.report.words import day
 
 T = TypeVar("T")
 
@@ -133,7 +135,8 @@ class Airflow:
     def mails(self, as_of: str) -> list[EmailMessage]:
         """Give the mails to marketing about a day."""
         # By their day, for the scheduler may start a run of its own: today's.
-        return [mail for mail in self.sent(as_of) if mail["To"] == "marketing@example.com"]
+        about = self.sent(f"of {day(date.fromisoformat(as_of))},")
+        return [mail for mail in about if mail["To"] == "marketing@example.com"]
 
     def sent(self, subject: str) -> list[EmailMessage]:
         """Give the mails with something in their subject."""

@@ -3,6 +3,7 @@
     python -m reclustering ledger doubt
     python -m reclustering take-back 2024-01-01
     python -m reclustering erase 4711
+    python -m reclustering why 4711
     python -m reclustering migrate
 
 It works on the warehouse that the Airflow connection `warehouse` names.
@@ -19,6 +20,7 @@ from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.protocols import Warehouse
 from reclustering.delivery.ledger_command import add_ledger_command
 from reclustering.erasure import add_erase_command
+from reclustering.explaining import add_why_command
 from reclustering.orchestration import artifacts
 from reclustering.taking_back import add_take_back_command
 from reclustering.warehouse import connect
@@ -38,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_erase_command(
         rooms.add_parser("erase", help="erase one customer from labels and files"), artifacts
     )
+    add_why_command(rooms.add_parser("why", help="what became of one customer, and why"), artifacts)
     migrate = rooms.add_parser("migrate", help="bring the pipeline's own tables up to date")
     migrate.set_defaults(command=_migrate)
     options = parser.parse_args(arguments)

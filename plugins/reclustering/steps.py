@@ -440,11 +440,12 @@ def email_target_list(
     letters = message.Letters(run, built, settings, ledger, unchanged, mailer.sender, clock, today)
     if built["customers"] == 0 and not unchanged.because:
         held, released = "nobody is on it", False
+    out = False
     if held and not released:
         letters.list_mail  # noqa: B018 (leaves mail.html)
         results = sending.hold(ledger.known(recipients), held)
     else:
-        results = _send(warehouse, letters, mailer, recipients, who)
+        results, out = _send(warehouse, letters, mailer, recipients, who)
     summary = sending.summarise(results, key, built)
     write_json(run.path("delivery.json"), summary | {"recipients": [asdict(r) for r in results]})
     log.info(summary["summary"])
@@ -453,11 +454,14 @@ def email_target_list(
     finally:
         # Of a mail in doubt a person must hear, whatever becomes of the report.
         sending.raise_for(results)
-    return {name: summary[name] for name in ("sha256", "summary")} | {
+    return {
+        "summary": summary["summary"],
         # A preview is to be seen, not to be mailed.
         "held": bool(summary["outcomes"]["held"]) and not run.preview,
+        "out": out and bool(summary["outcomes"]["sent"]),
+        "file": letters.file,
         "path": str(run.path("delivery.json")),
-    }
+    } | {name: built[name] for name in ("label", "customers", "new", "sha256")}
 
 
 def _send(
@@ -466,8 +470,8 @@ def _send(
     mailer: Mailer,
     recipients: Iterable[str],
     who: ListSettings,
-) -> list[Result]:
-    """Leave the list in its folder, and mail it, to all who are still to get it."""
+) -> tuple[list[Result], bool]:
+    """Leave the list in its folder, and mail it, to all who are still to get it; tell if there were any."""
     from reclustering.delivery.drop import deliver_drop
     from reclustering.delivery.sending import deliver, pass_over
 
@@ -478,7 +482,8 @@ def _send(
     waiting = [row for row in rows if row.state == "pending"]
     if waiting:
         require_approved(run, "list", task="approve_list")
-    if not all(map(unchanged.tells, waiting)):
+    out = not all(map(unchanged.tells, waiting))
+    if out:
         letters.list_mail  # noqa: B018 (what is wrong with it is found out before anything goes out)
         _require_no_later_opt_out(warehouse, run)
         _record_members(warehouse, run, built, who)
@@ -492,7 +497,7 @@ def _send(
             results.append(deliver_drop(ledger, row, run, built, settings.drop))
         else:
             people.append(row)
-    return results + deliver(ledger, people, mailer, letters.compose)
+    return results + deliver(ledger, people, mailer, letters.compose), out
 
 
 def _record_members(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import hashlib
 import json
 import re
+import threading
 import urllib.error
 from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -20,7 +24,28 @@ LINEAGE = "lineage.jsonl"
 
 
 @pytest.fixture(scope="module")
-def airflow(sample_store, tmp_path_factory):
+def audience_tool():
+    """A service that takes audiences; give its port and what it was sent."""
+    received = []
+
+    class Tool(BaseHTTPRequestHandler):
+        def do_PUT(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, json.loads(body)))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Tool)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, received
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def airflow(sample_store, tmp_path_factory, audience_tool):
     settings = SOON_DEAD | {
         # Its nights begin on the day before in UTC, and two of them in a year are an hour off.
         "AIRFLOW__CORE__DEFAULT_TIMEZONE": "Europe/Copenhagen",
@@ -34,8 +59,14 @@ def airflow(sample_store, tmp_path_factory):
     waiting = tmp_path_factory.mktemp("docs") / "after_publication.py"
     text = (PROJECT / "docs" / "operations.md").read_text(encoding="utf-8")
     waiting.write_text(re.findall(r"```python\n(.*?)```", text, re.DOTALL)[0], encoding="utf-8")
-    with serve(var, sample_store, settings, failing, waiting) as airflow:
-        airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 7)
+    settings |= {
+        "AIRFLOW_VAR_TARGET_LIST_DROP": str(var / "drop"),
+        "AIRFLOW_CONN_AUDIENCE_TOOL": f"http://127.0.0.1:{audience_tool[0]}",
+    }
+    feeding = PROJECT / "docs" / "examples" / "feed_audience.py"
+    with serve(var, sample_store, settings, failing, waiting, feeding) as airflow:
+        airflow.until(lambda: airflow.call("/api/v2/dags")["total_entries"], lambda n: n >= 8)
+        airflow.unpause("feed_audience")
         yield airflow
 
 
@@ -83,7 +114,11 @@ def test_the_list_of_runs_says_which_day_each_is_about(airflow, run_id):
 def test_each_published_set_of_labels_is_an_event_that_others_can_wait_for(airflow, run_id):
     def published():
         events = airflow.call("/api/v2/assets/events?limit=100")["asset_events"]
-        return {event["source_run_id"]: event["extra"] for event in events}
+        return {
+            event["source_run_id"]: event["extra"]
+            for event in events
+            if event["source_task_id"] == "write_labels"
+        }
 
     def reported():
         """What the DAG of docs/operations.md was woken with."""
@@ -137,6 +172,33 @@ def test_openlineage_sees_which_task_reads_and_writes_what(airflow, run_id):
     assert tasks["write_labels"][1] == {"store", "publication.json"}
     written = [name for _, outputs in tasks.values() for name in outputs - {"store"}]
     assert sorted(written) == sorted(file.name for file in folder.iterdir())
+
+
+def test_the_list_that_went_out_feeds_the_tool_of_the_docs(airflow, run_id, audience_tool):
+    """That of the newest day, if tonight's has gone out in the same moment."""
+    lists = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): [
+            (row["customer"], row["email"])
+            for row in csv.DictReader(path.open(encoding="utf-8-sig", newline=""))
+        ]
+        for path in (airflow.var / "drop").rglob("*.csv")
+    }
+
+    def fed():
+        batches = [(path.split("/")[-2], members) for path, members in audience_tool[1]]
+        newest = batches[-1][0] if batches else None
+        return newest, [
+            (one["key"], one["email"])
+            for sha, members in batches
+            if sha == newest
+            for one in members
+        ]
+
+    sha256, members = airflow.until(
+        fed, lambda found: len(found[1]) == len(lists.get(found[0], "x"))
+    )
+    assert members == lists[sha256]
+    assert len(members) > 20_000
 
 
 def test_a_preview_is_no_event(airflow):

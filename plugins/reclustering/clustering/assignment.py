@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +91,24 @@ def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:
         return labels.astype(np.uint8)
 
     return predict
+
+
+def centroid_distances(clusters: dict[str, Any], x: Sequence[float]) -> list[tuple[int, float]]:
+    """Say how far a customer is from each centroid.
+
+    Parameters
+    ----------
+    clusters : dict
+        The content of clusters.json.
+    x : sequence of float
+        The features in their own units, in the order of `FEATURES`.
+
+    Returns
+    -------
+    list of (int, float)
+        Each label, and the Euclidean distance in scaled units, as the fit measures it; nearest first.
+    """
+    scale = scale_of(clusters["scaling"])
+    point = to_coordinates(np.array([x], dtype=float), clusters["scaling"]["method"])
+    away = np.linalg.norm((np.array(clusters["coordinates"]) - point) / scale, axis=1)
+    return sorted(enumerate(away.tolist()), key=itemgetter(1))

@@ -95,6 +95,12 @@ class Letters:
     clock: Callable[[], datetime]
     today: date
 
+    @property
+    def file(self) -> str:
+        """Where the list lies."""
+        folder = self.settings.drop
+        return str(dropped_list(folder, self.built) if folder else self.run.path(TARGET_LIST))
+
     @cached_property
     def list_mail(self) -> MessageContent:
         """The mail with the list; its HTML is left as `mail.html`.
@@ -127,14 +133,13 @@ class Letters:
         )
 
     def _write(self, attachments: list[Attachment], unchanged: str) -> MessageContent:
-        folder = self.settings.drop
         contact = valid_contact(self.settings.contact, sender=self.sender)
         view = MessageView(
             store=self.settings.store,
             run=_view(self.run, self.built),
             corrected=not self.run.preview and self.ledger.corrects(),
-            file=str(dropped_list(folder, self.built) if folder else self.run.path(TARGET_LIST)),
-            dropped=folder is not None,
+            file=self.file,
+            dropped=self.settings.drop is not None,
             unchanged=unchanged,
             run_url=self.run.url,
             contact=contact,

@@ -177,7 +177,7 @@ class MessageView:
         listed, size = built["customers"], built["cluster_size"]
         bars = [
             bar(
-                f"{count(size)} in the group",
+                f"{count(size)} in this list's group",
                 ("on", listed, "on this list"),
                 ("off", size - listed, "not on it"),
             )

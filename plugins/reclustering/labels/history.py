@@ -100,7 +100,7 @@ def prune_labels(warehouse: Warehouse, *, days: int, today: date) -> dict[str, A
         `before`, the first day that is kept (ISO), and how many `days` and rows were `deleted`.
     """
     before = today - timedelta(days=days)
-    old = [day for day in _published_days(warehouse)[:-1] if day < before]
+    old = [day for day in published_days(warehouse)[:-1] if day < before]
     deleted = sum(_delete(warehouse, day, "labels/delete_day", {}) for day in old)
     return {"before": before.isoformat(), "days": len(old), "deleted": deleted}
 
@@ -111,11 +111,12 @@ def erase_labels(warehouse: Warehouse, customer: int) -> int:
         session.execute("labels/delete_staged_customer", {"customer": customer})
     return sum(
         _delete(warehouse, day, "labels/delete_customer", {"customer": customer})
-        for day in _published_days(warehouse)
+        for day in published_days(warehouse)
     )
 
 
-def _published_days(warehouse: Warehouse) -> list[date]:
+def published_days(warehouse: Warehouse) -> list[date]:
+    """Give the days that have published labels, oldest first."""
     with warehouse.read() as session:
         return [row["as_of"] for row in session.query("labels/published_days")]
 

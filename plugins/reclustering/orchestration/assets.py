@@ -15,6 +15,12 @@ PEOPLE = [Asset(f"dbo.{name}") for name in ("customer", "email_suppressions")]
 LABELS = Asset("dbo.customer_clusters")
 """The published labels."""
 
+TARGET_LIST = Asset("target_list")
+"""The list, once it is out."""
+
+DELIVERY = AssetAlias("delivery of target_list")
+"""What the mailing task has to give: an event of `TARGET_LIST`, or, where nothing new went out, none."""
+
 PUBLICATION = AssetAlias("publication of dbo.customer_clusters")
 """What the publishing task has to give: an event of `LABELS`, or, from a preview, none."""
 
@@ -38,3 +44,23 @@ def announce(context: Context, run: Run, publication: dict[str, Any]) -> None:
         LABELS, extra={"as_of": run.as_of.isoformat(), "run_id": run.run_id} | extra
     )
     report_written(LABELS)
+
+
+def announce_list(context: Context, run: Run, delivered: dict[str, Any]) -> None:
+    """Tell whoever waits for the list that one has gone out.
+
+    Parameters
+    ----------
+    context : Context
+        Of a task with the outlet `DELIVERY`.
+    run : Run
+        Which has sent it.
+    delivered : dict
+        What `steps.email_target_list` returned.
+    """
+    if not delivered["out"]:
+        return
+    extra = {name: delivered[name] for name in ("label", "customers", "new", "sha256", "file")}
+    context["outlet_events"][DELIVERY].add(
+        TARGET_LIST, extra={"as_of": run.as_of.isoformat(), "run_id": run.run_id} | extra
+    )

@@ -1,7 +1,7 @@
 """The routes of the page.
 
 Pages are rendered here and shown in Airflow's frame. They read the small JSON files of the runs, and
-Airflow's own database; never Parquet files or the warehouse.
+Airflow's own database; never the warehouse, and of Parquet files one customer's row.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from reclustering.core.decision import Decision, Matter, matter_of
 from reclustering.core.errors import TerminalError, TransientError, without_addresses
 from reclustering.core.run import Run
 from reclustering.decision.record import leave_decision
+from reclustering.explaining import explain
 from reclustering.orchestration.runs import DAG_ID
 from reclustering.orchestration.variables import artifacts
 from reclustering.page.access import (
@@ -76,6 +77,7 @@ def create_app() -> FastAPI:
     app.get("/")(show_history)
     app.get("/run")(show_run)
     app.get("/compare")(show_comparison)
+    app.get("/customer")(show_customer)
     app.get("/list")(download_list)
     app.post("/release")(release_list)
     app.get("/static/{name}")(serve_asset)
@@ -145,6 +147,15 @@ def show_comparison(one: date, other: date) -> HTMLResponse:
             )
         views.append(view)
     return _page("compare_page.html.j2", views=views, differences=differences(*views))
+
+
+def show_customer(run_id: RunId, customer: int, session: SessionDep) -> HTMLResponse:
+    """Say what became of a customer in a run, by key alone."""
+    run = find_run(session, run_id)
+    if run is None or run.as_of is None:
+        raise _no_run()
+    answer = explain(Run(run.as_of, run_id, _artifacts()), customer)
+    return _page("customer_page.html.j2", answer=answer, run_id=run_id, dag_id=DAG_ID)
 
 
 def download_list(
