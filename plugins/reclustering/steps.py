@@ -454,14 +454,15 @@ def email_target_list(
     finally:
         # Of a mail in doubt a person must hear, whatever becomes of the report.
         sending.raise_for(results)
+    told = ("label", "customers", "new", "sha256")
+    announced = {name: built[name] for name in told} | {"file": letters.file}
     return {
         "summary": summary["summary"],
         # A preview is to be seen, not to be mailed.
         "held": bool(summary["outcomes"]["held"]) and not run.preview,
-        "out": out and bool(summary["outcomes"]["sent"]),
-        "file": letters.file,
+        "out": announced if out and summary["outcomes"]["sent"] else None,
         "path": str(run.path("delivery.json")),
-    } | {name: built[name] for name in ("label", "customers", "new", "sha256")}
+    }
 
 
 def _send(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 
 import duckdb
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from quickstart.sample_store import TUTORIAL
+from reclustering.__main__ import main
 from reclustering.core.contracts import FEATURES
 
 
@@ -109,6 +111,40 @@ def test_every_artifact_is_left_and_those_with_addresses_are_private(ran):
     }
     for name in ("target_list.csv", "target_list.xlsx"):
         assert (ran.folder / name).stat().st_mode & 0o077 == 0
+
+
+def why(customer, capsys, *options):
+    capsys.readouterr()
+    assert main(["why", str(customer), *options]) == 0
+    return capsys.readouterr().out.splitlines()
+
+
+def test_why_a_customer_is_on_the_list_or_not(ran, warehouse_file, capsys):
+    """Distances by hand: without scaling they are Euclid's."""
+    features = ", ".join(FEATURES)
+    table = f"SELECT customer, {features} FROM dbo.customer_clusters WHERE cluster"
+    (far, *x), *_ = rows(warehouse_file, f"{table} = 3")
+    centroids = [list(one["centroid"].values()) for one in read(ran, "clusters")["clusters"]]
+    away = sorted((math.dist(x, centroid), label) for label, centroid in enumerate(centroids))
+    said = why(far, capsys)
+    assert said[0].endswith("orderRatio 1, itemsRatio 2, monetaryRatio 108.719, frequency 1.")
+    assert f"Cluster 3, {away[0][0]:.4g} from its centroid" in said[1]
+    assert f"that of cluster {away[1][1]}, is {away[1][0]:.4g} away." in said[1]
+    assert said[2] == "Not on the list, which is of cluster 0."
+
+    became = pq.read_table(ran.folder / "target_list.parquet").to_pylist()
+    as_of = read(ran, "run")["as_of"]
+    day = date.fromisoformat(as_of)
+    (listed, opted_out) = (
+        next(one["customer"] for one in became if one["outcome"] == outcome)
+        for outcome in ("listed", "suppressed")
+    )
+    since = f"{day.day} {day:%B %Y}"
+    assert why(listed, capsys, "--as-of", as_of)[2] == f"On the list since {since}."
+    assert why(opted_out, capsys)[2] == "Not on the list: opted out."
+    assert "had bought nothing before" in why(10**9, capsys)[0]
+    assert main(["why", "1", "--as-of", "1999-01-01"]) == 1
+    assert "No labels of 1999-01-01 are published" in capsys.readouterr().err
 
 
 def test_a_second_run_sends_nothing_and_publishes_the_same(ran, run_dag, warehouse_file, outbox):

@@ -73,7 +73,13 @@ def of_run(path, run_id, **more):
     return f"{path}?{urlencode({'dag_id': DAG_ID, 'run_id': run_id} | more)}"
 
 
-PATHS = ["", "run?run_id=x", "compare?one=2026-01-13&other=2026-01-15", "list?run_id=x"]
+PATHS = [
+    "",
+    "run?run_id=x",
+    "customer?run_id=x&customer=1",
+    "compare?one=2026-01-13&other=2026-01-15",
+    "list?run_id=x",
+]
 PATHS += ["static/page.js", "static/page.css", "static/chart.umd.min.js"]
 
 
@@ -249,6 +255,19 @@ def test_from_the_navigation_to_a_day_and_to_two_side_by_side(tab, airflow, runs
     inside.get_by_role("link", name=DAYS[1]).click()
     expect(inside.get_by_role("heading", name="15 January 2026")).to_be_visible()
     assert tab.complaints == []
+
+
+def test_a_customer_is_looked_up_in_the_tab(tab, airflow, runs):
+    with duckdb.connect(str(airflow.var / "warehouse.duckdb"), read_only=True) as store:
+        found = store.execute("SELECT customer FROM dbo.customer_clusters WHERE cluster = 3")
+        far = found.fetchall()[0][0]
+    open_run(tab, runs[DAYS[-1]])
+    inside = frame(tab)
+    inside.get_by_label("Key (c_customer_sk)").fill(str(far))
+    inside.get_by_role("button", name="Look").click()
+    expect(inside.get_by_role("heading", name=f"Customer {far}")).to_be_visible()
+    expect(inside.get_by_text("monetaryRatio 108.719, frequency 1.")).to_be_visible()
+    expect(inside.get_by_text("Not on the list, which is of cluster 0.")).to_be_visible()
 
 
 def test_the_list_can_be_downloaded_in_the_tab(tab, airflow, runs):

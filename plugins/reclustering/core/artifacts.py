@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from upath import UPath
@@ -58,7 +58,7 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
         with scratch_file() as scratch:
             yield scratch
             with explained(target):
-                target.fs.put_file(str(scratch), target.path)
+                _put(scratch, target)
         _note(target, "written")
         return
     local.parent.mkdir(parents=True, exist_ok=True)
@@ -75,6 +75,18 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
     finally:
         scratch.unlink(missing_ok=True)
     _note(target, "written")
+
+
+def _put(local: Path, target: UPath) -> None:
+    if target.protocol not in {"sftp", "ssh"}:
+        target.fs.put_file(str(local), target.path)
+        return
+    # A file grows there under everybody's eyes; and of a file without a name put_file leaves the link alone.
+    growing = f"{target.path}.part"
+    target.fs.makedirs(str(PurePosixPath(target.path).parent), exist_ok=True)
+    with local.open("rb") as content, target.fs.open(growing, "wb") as sink:
+        shutil.copyfileobj(content, sink)
+    target.fs.mv(growing, target.path)
 
 
 @contextmanager

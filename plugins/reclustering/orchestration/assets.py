@@ -58,9 +58,6 @@ def announce_list(context: Context, run: Run, delivered: dict[str, Any]) -> None
     delivered : dict
         What `steps.email_target_list` returned.
     """
-    if not delivered["out"]:
-        return
-    extra = {name: delivered[name] for name in ("label", "customers", "new", "sha256", "file")}
-    context["outlet_events"][DELIVERY].add(
-        TARGET_LIST, extra={"as_of": run.as_of.isoformat(), "run_id": run.run_id} | extra
-    )
+    if delivered["out"]:
+        extra = {"as_of": run.as_of.isoformat(), "run_id": run.run_id} | delivered["out"]
+        context["outlet_events"][DELIVERY].add(TARGET_LIST, extra=extra)
