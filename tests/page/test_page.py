@@ -261,8 +261,7 @@ def test_a_customer_is_looked_up_in_the_tab(tab, airflow, runs):
     with duckdb.connect(str(airflow.var / "warehouse.duckdb"), read_only=True) as store:
         found = store.execute("SELECT customer FROM dbo.customer_clusters WHERE cluster = 3")
         far = found.fetchall()[0][0]
-    open_run(tab, runs[DAYS[-1]])
-    inside = frame(tab)
+    inside = open_run(tab, airflow, runs[DAYS[-1]])
     inside.get_by_label("Key (c_customer_sk)").fill(str(far))
     inside.get_by_role("button", name="Look").click()
     expect(inside.get_by_role("heading", name=f"Customer {far}")).to_be_visible()
