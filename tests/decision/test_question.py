@@ -79,7 +79,7 @@ def test_a_first_fit_has_nothing_beside_it(ask, files):
 
 
 def test_a_list_is_shown_beside_the_last_one(ask, files):
-    files["target_list"] |= {"customers": 29_663}
+    files["target_list"] |= {"customers": 29_663, "audience": 29_663}
     files["target_list"]["previous"] |= {"customers": 29_700, "added": 12, "gone": 49}
     question = ask("list", within=timedelta(minutes=90))
     assert question.title == "Mail the target list of 15 January 2026?"
@@ -91,7 +91,13 @@ def test_a_list_is_shown_beside_the_last_one(ask, files):
     ]
     assert "**Reject**: nobody is mailed" in question.body
     assert "Without an answer within 90 minutes" in question.terms
-    files["target_list"]["previous"] = None
+    # A holdout is no change of the store.
+    files["target_list"] |= {"customers": 26_700}
+    assert table(ask("list"))[1:3] == [
+        ["on the list", "–", "26,700"],  # noqa: RUF001
+        ["on the list, resting or held out", "29,700", "29,663"],
+    ]
+    files["target_list"] |= {"customers": 29_663, "previous": None}
     assert table(ask("list"))[1:] == [["on the list", "–", "29,663"]]  # noqa: RUF001
 
 

@@ -94,3 +94,42 @@ def test_a_missing_folder_for_artifacts_is_named(monkeypatch):
         TerminalError, match="reclustering_artifacts is not set; expected the folder"
     ):
         artifacts()
+
+
+@pytest.mark.parametrize("value", ["1", "1.0", "-0.1", "10%", "0,1", ".1", "1e-1", "nan", ""])
+def test_what_is_no_share_is_refused(value, monkeypatch):
+    from reclustering.orchestration import list_settings
+
+    monkeypatch.setenv("AIRFLOW_VAR_TARGET_LIST_HOLDOUT", value)
+    with pytest.raises(TerminalError, match=rf"target_list_holdout is '{value}'; expected a share"):
+        list_settings()
+
+
+def test_who_is_kept_off_the_list_is_read(monkeypatch):
+    from reclustering.orchestration import list_settings
+    from reclustering.target_list.settings import ListSettings
+
+    assert list_settings() == ListSettings(holdout=0.0, salt="", cool_off=0)
+    for name, value in {"HOLDOUT": "0.125", "HOLDOUT_SALT": "b", "COOL_OFF": "7"}.items():
+        monkeypatch.setenv(f"AIRFLOW_VAR_TARGET_LIST_{name}", value)
+    assert list_settings() == ListSettings(holdout=0.125, salt="b", cool_off=7)
+    monkeypatch.setenv("AIRFLOW_VAR_TARGET_LIST_COOL_OFF", "367")
+    with pytest.raises(TerminalError, match="expected a whole number from 0 to 366"):
+        list_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "refused"),
+    [
+        ("UNCHANGED", "quiet", "target_list_unchanged is 'quiet'; expected note or silence"),
+        ("ATTACHMENT", "pdf", "target_list_attachment is 'pdf'; expected xlsx or csv"),
+        ("DROP", "lists", "target_list_drop is 'lists'; expected an absolute path"),
+        ("DROP", "/" + "x" * 254, "target_list_drop has 255 characters; expected at most 254"),
+    ],
+)
+def test_what_is_no_setting_of_the_mail_is_refused(name, value, refused, monkeypatch):
+    from reclustering.orchestration import mail_settings
+
+    monkeypatch.setenv(f"AIRFLOW_VAR_TARGET_LIST_{name}", value)
+    with pytest.raises(TerminalError, match=refused):
+        mail_settings(None)

@@ -90,6 +90,8 @@ BUILT = {
     "label": 0,
     "preview": False,
     "customers": 5,
+    "new": 1,
+    "audience": 5,
     "cluster_size": 8,
     "excluded": {
         "no_address": 2,
@@ -97,6 +99,8 @@ BUILT = {
         "suppressed": 1,
         "formula_address": 0,
         "duplicate_address": 0,
+        "cool_off": 0,
+        "holdout": 0,
     },
     "previous": {"as_of": "2026-01-14", "added": 1, "gone": 2, "change": 0.5},
     "findings": [],

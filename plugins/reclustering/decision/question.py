@@ -119,10 +119,17 @@ def _of_fit(clusters: dict[str, Any]) -> tuple[str, list[Row]]:
 
 def _of_list(built: dict[str, Any]) -> tuple[str, list[Row]]:
     change = built["previous"]
+    listed, audience = built["customers"], built["audience"]
     if change is None:
-        return "", [("on the list", None, built["customers"])]
+        return "", [("on the list", None, listed)]
+    kept_off = audience > listed
     return change["as_of"], [
-        ("on the list", change["customers"], built["customers"]),
+        *([("on the list", None, listed)] if kept_off else []),
+        (
+            "on the list, resting or held out" if kept_off else "on the list",
+            change["customers"],
+            audience,
+        ),
         ("added", None, change["added"]),
         ("gone", change["gone"], None),
     ]

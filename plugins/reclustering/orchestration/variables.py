@@ -31,6 +31,7 @@ from reclustering.orchestration.folders import folder_of
 from reclustering.target_list.settings import ListSettings
 
 A_YEAR = 366
+LONGEST_RECIPIENT = 254
 A_WEEK_IN_MINUTES = 7 * 24 * 60
 
 
@@ -233,7 +234,15 @@ def require_settings(recipients: Sequence[str] | None) -> None:
 def _drop() -> UPath | None:
     variable = "target_list_drop"
     url = Variable.get(variable, default="")
-    return folder_of(url, variable) if url.strip() else None
+    if not url.strip():
+        return None
+    folder = folder_of(url, variable)
+    if len(str(folder)) > LONGEST_RECIPIENT:
+        raise TerminalError(
+            f"The Airflow Variable {variable} has {len(str(folder))} characters; expected at most "
+            f"{LONGEST_RECIPIENT}, for the folder is entered in dbo.target_list_deliveries."
+        )
+    return folder
 
 
 def _one_of(variable: str, choices: Any, default: str) -> str:
