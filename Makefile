@@ -17,9 +17,10 @@ run: $(VENV)/installed ## Run the whole DAG on the sample store (AS_OF=YYYY-MM-D
 ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same store
 	@$(PYTHON) -m quickstart.make_ui
 
-# In the order of the files: those that wait longest are in tests/dags, and would otherwise come last, alone.
+# Most tests wait, for processes of Airflow's, so three at once are not too many for two cores. In the order of the
+# files: those that wait longest are in tests/dags, and would otherwise come last, alone.
 test: $(VENV)/installed ## Run the tests
-	@$(PYTHON) -m pytest $(if $(TEST_MSSQL_CONN),,--numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+	@$(PYTHON) -m pytest $(if $(TEST_MSSQL_CONN),,--numprocesses 3 --dist loadfile --no-loadscope-reorder)
 
 lint: $(VENV)/installed ## Check format, lint, types, SQL, who imports whom, and the YAML's schemas
 	$(VENV)/bin/ruff format --check .

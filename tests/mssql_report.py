@@ -59,7 +59,12 @@ class Report:
         [[version]] = MsSqlStore().run("SELECT @@VERSION")
         server = SERVERS["Babelfish" in version]
         seen = read_page()
+        ran = {path for path, _ in self.outcomes}
+        # What another file's tests have shown stays, if only some were run.
         tests = {
+            test: row for test, row in seen.items() if test[0] not in ran and Path(test[0]).exists()
+        }
+        tests |= {
             test: {**seen.get(test, {}), server: "seen" if {*found} == {"passed"} else "not there"}
             for test, found in self.outcomes.items()
         }
@@ -77,7 +82,7 @@ def as_tables(tests: dict[tuple[str, str], dict[str, str]], days: dict[str, str]
     """Give a table for each file, and one of what was never seen."""
     pieces = []
     heads = [f"{server} ({days[server]})" if server in days else server for server in SERVERS]
-    for path in dict.fromkeys(path for path, _ in tests):
+    for path in sorted({path for path, _ in tests}):
         rows = [
             f"| {name} | {' | '.join(found.get(server, 'never') for server in SERVERS)} |"
             for (where, name), found in tests.items()

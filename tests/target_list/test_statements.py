@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from reclustering.core.contracts import PURCHASES_SCHEMA
+from reclustering.core.contracts import OUTCOMES_SCHEMA, PURCHASES_SCHEMA
 from reclustering.delivery.ledger import Ledger, ListKey
 from reclustering.labels.history import prune_labels
 from reclustering.target_list.members import read_members
+from reclustering.target_list.membership import erase_member, prune_members, record_members
 from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
 from reclustering.target_list.selection import require_whole_cluster, selection
 from reclustering.target_list.settings import ListSettings
@@ -100,6 +101,40 @@ def test_what_was_mailed_comes_first_and_then_what_was_published(store, hook, tm
     ]
     assert found(AS_OF) == [("mailed-2024-01-01", 1), ("run-2023-12-31", 0)]
     assert found(AS_OF, label=1) == [("run-2023-12-31", 0)]
+
+
+def test_who_is_on_record_has_a_rest_once_the_list_has_gone_out(store, hook, tmp_path):
+    outcomes = tmp_path / "target_list.parquet"
+    everybody = range(1, 150_001)
+    became = ["holdout" if i % 10 == 0 else "listed" for i in everybody]
+    became[:2] = ["cool_off", "suppressed"]
+    rows = {"customer": everybody, "outcome": became, "since": [AS_OF] * len(everybody)}
+    pq.write_table(pa.table(rows, schema=OUTCOMES_SCHEMA), outcomes)
+    key = {"as_of": AS_OF, "label": 0, "sha256": KEY.sha256}
+    # As an attempt leaves it that was killed while it loaded.
+    store.insert("target_list_members", [(AS_OF, 0, KEY.sha256, 3, 1)])
+    for _ in range(2):
+        assert record_members(hook, outcomes, **key) == 149_998
+    counted = "SELECT listed, COUNT(*) FROM dbo.target_list_members GROUP BY listed ORDER BY listed"
+    assert [tuple(row) for row in store.run(counted)] == [(0, 15_000), (1, 134_998)]
+
+    def resting(day, rest):
+        with hook.read() as session:
+            values = {"as_of": day, "after": day - timedelta(days=rest)}
+            batches = session.stream("target_list/mailed_lately", values)
+            return sum(batch.num_rows for batch in batches)
+
+    ledger = Ledger(hook, KEY, run_id="run", clock=lambda: NOW)
+    (row,) = ledger.enter([MARKETING], customers=1, sender="store@example.com")
+    assert resting(NEXT, 30) == 0
+    assert ledger.claim(row)
+    later = AS_OF + timedelta(days=3)
+    assert [resting(AS_OF, 30), resting(NEXT, 30), resting(later, 4)] == [0, 149_998, 149_998]
+    assert resting(later, 3) == 0
+
+    assert erase_member(hook, 3) == 1
+    assert prune_members(hook, days=0, today=NEXT)["deleted"] == 149_997
+    assert store.count("target_list_members") == 0
 
 
 def test_old_labels_go(store, hook, tmp_path):
