@@ -320,6 +320,8 @@ def build_target_list(
         require_unmasked(totals)
         change = guards.list_change(totals, earlier)
         findings = as_said(guards.judge_list(change, opted_out.rows, earlier, bounds))
+        # A correction goes to those who know who was new that day.
+        tells_new = earlier is not None and change is not None and earlier.as_of < run.as_of
         with publish(run.path("target_list.parquet")) as scratch:
             chosen.write_outcomes(scratch)
         with publish(run.path(TARGET_LIST), mode=OWNER_ONLY) as scratch:
@@ -329,7 +331,7 @@ def build_target_list(
         if settings.attachment == "xlsx" and fits and totals.customers <= SPREADSHEET_ROWS:
             with publish(run.path(TARGET_LIST_SPREADSHEET), mode=OWNER_ONLY) as scratch:
                 spreadsheet.write_spreadsheet(
-                    chosen.listed(), scratch, as_of=run.as_of, new=change is not None
+                    chosen.listed(), scratch, as_of=run.as_of, new=tells_new
                 )
                 spreadsheet_sha256 = file_sha256(scratch)
     summary = {
@@ -337,7 +339,7 @@ def build_target_list(
         "label": label,
         "preview": run.preview,
         "customers": totals.customers,
-        "new": totals.new if change else None,
+        "new": totals.new if tells_new else None,
         "audience": totals.audience,
         "cluster_size": cluster["size"],
         "excluded": totals.excluded,

@@ -10,6 +10,7 @@ import re
 import zipfile
 from dataclasses import replace
 
+import openpyxl
 import pytest
 
 from reclustering.core.errors import BadInputError
@@ -134,6 +135,9 @@ def test_a_correction_and_an_overridden_guard_are_said_up_front(mailed, world):
     mailed(people(3))
     mail = mailed(people(8), world.run(run_id="manual__2"), approve=True)
     assert "corrected" in mail["Subject"]
+    (attached,) = mail.iter_attachments()
+    assert openpyxl.load_workbook(io.BytesIO(attached.get_content())).sheetnames == ["Target list"]
+    assert "since the list of" not in html_of(mail).lower()
     for body in (html_of(mail), text_of(mail)):
         words = " ".join(body.split()).lower()
         assert (

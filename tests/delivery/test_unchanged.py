@@ -88,6 +88,16 @@ def test_a_list_that_nobody_got_is_no_reason_to_be_silent(world, script):
     assert len(script.received()) == 1
 
 
+def test_of_the_same_day_too_and_nothing_is_corrected(world, script, first):
+    again = [*people(4), Person(5, "p5@example.com", bought=(date(2023, 12, 30), date(2023, 1, 1)))]
+    run = world.publish(again, world.run(run_id="manual__2"))
+    world.build(run)
+    world.email(run, SmtpMailer())
+    _, note = script.inbox(MARKETING)
+    assert note["Subject"] == "Corner Store: target list of 1 January 2024, unchanged"
+    assert "replaces the one" not in note.get_body(("plain",)).get_content()
+
+
 def test_the_same_attempt_again_says_nothing_more(world, script, first):
     run = world.publish(people(5), world.run(NEXT, "scheduled__2"))
     world.build(run)

@@ -137,7 +137,7 @@ class Letters:
         view = MessageView(
             store=self.settings.store,
             run=_view(self.run, self.built),
-            corrected=not self.run.preview and self.ledger.corrects(),
+            corrected=not (self.run.preview or unchanged) and self.ledger.corrects(),
             file=self.file,
             dropped=self.settings.drop is not None,
             unchanged=unchanged,

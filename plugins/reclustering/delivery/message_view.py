@@ -182,9 +182,9 @@ class MessageView:
                 ("off", size - listed, "not on it"),
             )
         ]
-        if change := built["previous"]:
+        change, new = built["previous"], built["new"]
+        if change and new is not None:
             since = day(date.fromisoformat(change["as_of"]))
-            new = built["new"]
             bars.append(
                 bar(
                     f"Since the list of {since}",
