@@ -160,6 +160,7 @@ def _said(done: dict[str, int], customer: int) -> str:
         f"Erased customer {customer}: {done['labels']:,} published labels, and from "
         f"{done['members']:,} lists in dbo.target_list_members; {done['files']:,} files were "
         f"written without the customer, and {done['lists']:,} files of lists deleted. What stays: the "
-        "opt-out in dbo.email_suppressions, mails that went out, backups, and the store's own tables. As "
-        "long as those have the customer's sales, the next run reads them again."
+        "opt-out in dbo.email_suppressions, mails that went out, lists in the folder of target_list_drop, "
+        "backups, and the store's own tables. As long as those have the customer's sales, the next run reads "
+        "them again."
     )

@@ -67,7 +67,7 @@ class Answer:
                 f"{who} was left out of the run of {until}, for {self.quarantined} cannot be a feature."
             ]
         if self.label is None:
-            return [f"{who} had bought nothing before {until}, as far as dbo.store_sales knows."]
+            return [f"{who} had bought nothing before {until}, or has been erased since."]
         values = ", ".join(f"{name} {value:g}" for name, value in self.features.items())
         (_, nearest), *others = self.distances
         far = f"{nearest:.4g} from its centroid"

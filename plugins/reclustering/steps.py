@@ -340,6 +340,7 @@ def build_target_list(
         "preview": run.preview,
         "customers": totals.customers,
         "new": totals.new if tells_new else None,
+        "gone": totals.gone if tells_new else None,
         "audience": totals.audience,
         "cluster_size": cluster["size"],
         "excluded": totals.excluded,
@@ -438,9 +439,9 @@ def email_target_list(
     ledger = Ledger(warehouse, key, run_id=run.run_id, clock=clock)
     decision = find_decision(run, matter_of("list", built))
     released = decision is not None and decision.releases and not run.preview
-    unchanged = find_unchanged(ledger, built)
+    unchanged = find_unchanged(ledger, built, again=released or bool(who.cool_off))
     letters = message.Letters(run, built, settings, ledger, unchanged, mailer.sender, clock, today)
-    if built["customers"] == 0 and not unchanged.because:
+    if built["customers"] == 0 and not (unchanged.because or ledger.corrects()):
         held, released = "nobody is on it", False
     out = False
     if held and not released:
@@ -462,7 +463,7 @@ def email_target_list(
         "summary": summary["summary"],
         # A preview is to be seen, not to be mailed.
         "held": bool(summary["outcomes"]["held"]) and not run.preview,
-        "out": announced if out and summary["outcomes"]["sent"] else None,
+        "out": announced if out else None,
         "path": str(run.path("delivery.json")),
     }
 
@@ -483,24 +484,30 @@ def _send(
     folders = [str(settings.drop)] if settings.drop else []
     rows = ledger.enter([*folders, *recipients], customers=built["customers"], sender=mailer.sender)
     waiting = [row for row in rows if row.state == "pending"]
+    people = [row for row in waiting if row.recipient not in folders]
+    out = not all(map(unchanged.tells, people or waiting))
     if waiting:
         require_approved(run, "list", task="approve_list")
-    out = not all(map(unchanged.tells, waiting))
-    if out:
         letters.list_mail  # noqa: B018 (what is wrong with it is found out before anything goes out)
         _require_no_later_opt_out(warehouse, run)
+    if out:
         _record_members(warehouse, run, built, who)
-    results = []
-    people = []
+    results, mails = [], []
     for row in rows:
-        is_folder = row.recipient in folders
-        if unchanged.tells(row) and (is_folder or settings.unchanged == "silence"):
+        if row.recipient in folders and settings.drop:
+            results.append(
+                # Whom it is mailed to looks for it there.
+                deliver_drop(ledger, row, run, built, settings.drop)
+                if out or not unchanged.tells(row)
+                else pass_over(ledger, row, unchanged.because)
+            )
+        elif unchanged.tells(row) and settings.unchanged == "silence":
             results.append(pass_over(ledger, row, unchanged.because))
-        elif is_folder and settings.drop:
-            results.append(deliver_drop(ledger, row, run, built, settings.drop))
         else:
-            people.append(row)
-    return results + deliver(ledger, people, mailer, letters.compose), out
+            mails.append(row)
+    results += deliver(ledger, mails, mailer, letters.compose)
+    # A task that is cleared says again what went out before; a note says nothing.
+    return results, out or not (waiting or built["same_as"])
 
 
 def _record_members(
@@ -509,7 +516,8 @@ def _record_members(
     """Write down who is on a list that goes out, where something will be compared with it."""
     from reclustering.target_list.membership import record_members
 
-    if who.holdout or who.cool_off:
+    kept_off = built["excluded"]["holdout"] or built["excluded"]["cool_off"]
+    if kept_off or who.holdout or who.cool_off:
         with fetch(run.path("target_list.parquet")) as outcomes:
             record_members(
                 warehouse,

@@ -74,7 +74,7 @@ def test_it_is_left_once(world, script, folder):
         (folder / name).unlink()
     again = world.email(run, SmtpMailer(), drop=folder)
     assert files(folder) == []
-    assert again["outcomes"]["already_sent"] == 2
+    assert (again["outcomes"]["already_sent"], again["outcomes"]["left"]) == (1, 1)
     assert [state for _, state, _ in world.ledger()] == ["sent", "sent"]
 
 
@@ -106,7 +106,7 @@ def test_an_attempt_that_died_on_the_way_is_repeated(world, script, folder):
     world.email(run, SmtpMailer(), drop=folder)
     world.sql("UPDATE dbo.target_list_deliveries SET state = 'sending' WHERE recipient LIKE '/%'")
     again = world.email(run, SmtpMailer(), drop=folder)
-    assert again["outcomes"]["sent"] == 1
+    assert again["outcomes"]["left"] == 1
     assert {state for _, state, _ in world.ledger()} == {"sent"}
 
 
@@ -129,3 +129,33 @@ def test_a_bucket_takes_it_too(world, script, bucket):
     assert left == [f"target_list_0_{sha256[:12]}{end}" for end in (".csv", ".manifest.json")]
     (mail,) = script.inbox(MARKETING)
     assert "s3://" in mail.get_body(("plain",)).get_content()
+
+
+def test_whom_it_is_mailed_to_finds_it_there(world, script, folder):
+    """The folder has the same list of the day before; somebody new has none."""
+    mailed(world, world.publish(people(3)), drop=folder)
+    second = world.publish(people(3), world.run(NEXT, "scheduled__2"))
+    mailed(world, second, drop=folder, recipients=f"{MARKETING}, new@example.com")
+    (mail,) = script.inbox("new@example.com")
+    named = [name for name in files(folder) if name.startswith("as_of=2024-01-02/")]
+    assert len(named) == 2
+    assert named[0] in mail.get_body(("plain",)).get_content()
+
+
+def test_a_folder_that_is_none_is_still_to_get_the_list(world, script, folder):
+    Path(folder.path).write_text("in the way")
+    run = world.publish(people(3))
+    with pytest.raises(OSError, match="drop"):
+        mailed(world, run, drop=folder)
+    assert {state for _, state, _ in world.ledger()} == {"pending"}
+    assert script.received() == []
+    Path(folder.path).unlink()
+    assert world.email(run, SmtpMailer(), drop=folder)["outcomes"]["left"] == 1
+
+
+def test_what_has_gone_out_is_told_again_by_a_task_that_is_cleared(world, script, folder):
+    run = world.publish(people(3))
+    assert mailed(world, run, drop=folder)["out"]["customers"] == 3
+    assert world.email(run, SmtpMailer(), drop=folder)["out"]["customers"] == 3
+    second = world.publish(people(3), world.run(NEXT, "scheduled__2"))
+    assert mailed(world, second, drop=folder)["out"] is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -151,10 +153,14 @@ def test_a_connection_that_drops_before_the_last_dot_is_tried_again(
     patient = os.environ["AIRFLOW_CONN_SMTP_DEFAULT"].replace("timeout=1", "timeout=60")
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", patient)
     # More than the socket buffers hold, so that the drop is noticed while the mail is being sent.
-    run.path("clusters.png").write_bytes(bytes(12_000_000))
+    large = bytes(12_000_000)
+    run.path("target_list.xlsx").write_bytes(large)
+    built = read_json(run, "target_list.json")
+    built["spreadsheet_sha256"] = hashlib.sha256(large).hexdigest()
+    run.path("target_list.json").write_text(json.dumps(built))
     script.before_dot = DROP
     with pytest.raises(TransientError, match="before the mail was complete"):
-        world.email(run, SmtpMailer())
+        world.email(run, SmtpMailer(), max_attachment=len(large))
     assert (script.received(), world.ledger()) == ([], [(MARKETING, "pending", 1)])
 
     script.before_dot = None

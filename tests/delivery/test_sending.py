@@ -43,6 +43,7 @@ def test_the_outcomes_are_counted_and_said():
     said = summarise(results("sent", "sent", "already_sent", "refused"), key, LIST)
     assert said["outcomes"] == {
         "sent": 2,
+        "left": 0,
         "already_sent": 1,
         "unchanged": 0,
         "held": 0,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from reclustering.core.errors import BadInputError
 from reclustering.delivery.deadline import require_mailed
 from reclustering.mail import SmtpMailer
-from tests.world import AS_OF, MARKETING, NEXT, Person, people
+from reclustering.taking_back import take_back
+from reclustering.target_list.settings import ListSettings
+from tests.world import AS_OF, MARKETING, NEXT, NOW, Person, people
 
 
 @pytest.fixture
@@ -104,3 +107,68 @@ def test_the_same_attempt_again_says_nothing_more(world, script, first):
     for _ in range(2):
         world.email(run, SmtpMailer())
     assert len(script.received()) == 2
+
+
+def test_a_correction_back_to_the_day_before_is_sent_and_called_one(world, script, first):
+    """They were sent another list since: what they had before that is not what they have."""
+    run = world.publish(people(6), world.run(NEXT, "scheduled__2"))
+    world.build(run)
+    world.email(run, SmtpMailer(), now=NOW + timedelta(days=1))
+    world.opt_out(customer=6)
+    world.build(run)
+    done = world.email(run, SmtpMailer(), unchanged="silence", now=NOW + timedelta(days=1, hours=1))
+    assert done["outcomes"]["sent"] == 1
+    last = script.inbox(MARKETING)[-1]
+    assert last["Subject"] == "Corner Store: corrected target list of 2 January 2024, 5 customers"
+    assert len(list(last.iter_attachments())) == 1
+
+
+def test_so_is_the_list_of_a_day_that_was_taken_back(world, script, first):
+    run = world.publish(people(6), world.run(NEXT, "scheduled__2"))
+    world.build(run)
+    world.email(run, SmtpMailer(), now=NOW + timedelta(days=1))
+    take_back(world.warehouse, run.artifacts, NEXT, now=NOW + timedelta(days=1, hours=1))
+    done = next_night(world, people(5), unchanged="silence", now=NOW + timedelta(days=1, hours=2))
+    assert done["outcomes"]["sent"] == 1
+    assert "corrected" in script.inbox(MARKETING)[-1]["Subject"]
+
+
+def test_who_opted_out_meanwhile_is_not_kept_silent_about(world, script, first):
+    run = world.publish(people(5), world.run(NEXT, "scheduled__2"))
+    world.build(run)
+    world.opt_out(customer=3)
+    for unchanged in ("silence", "note"):
+        with pytest.raises(BadInputError, match="1 customers on the list have opted out since"):
+            world.email(run, SmtpMailer(), unchanged=unchanged)
+
+
+def test_a_list_that_a_person_sends_is_sent(world, script, first):
+    run = world.publish(people(5), world.run(NEXT, "scheduled__2"))
+    world.build(run)
+    world.email(run, SmtpMailer(), held="delivery is hold", unchanged="silence")
+    world.decide(run, how="release")
+    world.email(run, SmtpMailer(), held="delivery is hold", unchanged="silence")
+    assert len(list(script.inbox(MARKETING)[-1].iter_attachments())) == 1
+
+
+def test_a_correction_to_nobody_says_that_the_list_before_is_none(world, script, first):
+    for customer in range(1, 6):
+        world.opt_out(customer=customer)
+    world.build(first)
+    world.decide(first)
+    done = world.email(first, SmtpMailer(), now=NOW + timedelta(hours=1))
+    assert done["outcomes"]["sent"] == 1
+    last = script.inbox(MARKETING)[-1]
+    assert last["Subject"] == "Corner Store: corrected target list of 1 January 2024, 0 customers"
+    assert "Use only this one." in last.get_body(("plain",)).get_content()
+
+
+def test_those_who_have_had_a_rest_are_written_to_anew(world, script):
+    who = ListSettings(cool_off=7)
+    for n in (0, 7):
+        day, at = AS_OF + timedelta(days=n), NOW + timedelta(days=n)
+        run = world.publish(people(5), world.run(day, f"scheduled__{n}"))
+        world.build(run, cool_off=7)
+        world.email(run, SmtpMailer(), who=who, now=at)
+    assert [len(list(mail.iter_attachments())) for mail in script.inbox(MARKETING)] == [1, 1]
+    assert world.sql("SELECT count(*) FROM dbo.target_list_members") == [(10,)]

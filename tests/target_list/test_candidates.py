@@ -155,6 +155,19 @@ def test_customers_come_out_the_same_however_many_come_at_once(world, monkeypatc
     assert [row["customer"] for row in listed(world, run)] == ["2", "3", "5", "7"]
 
 
+def test_customers_without_a_key_are_nobody(world, monkeypatch):
+    """They come first, and fill whole batches."""
+    run = world.publish(people(3))
+    world.sql("INSERT INTO dbo.customer SELECT NULL, 'Ms.', 'A', 'B', 'x@y.de' FROM range(5)")
+    stream = DuckDBSession.stream
+    monkeypatch.setattr(
+        DuckDBSession,
+        "stream",
+        lambda self, name, parameters=None: stream(self, name, parameters, batch_size=2),
+    )
+    assert world.build(run)["customers"] == 3
+
+
 def test_addresses_that_the_database_masks_are_no_addresses(world):
     """As SQL Server shows them to a login without UNMASK: valid, and nobody's."""
     run = world.publish([Person(i, f"{'abc'[i % 3]}XXX@XXXX.com") for i in range(1, 7)])

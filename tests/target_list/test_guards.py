@@ -169,6 +169,19 @@ def test_a_mailed_list_that_cannot_be_found_stops_the_next(world, yesterday, scr
     )
 
 
+def test_a_mailed_list_in_whose_place_another_was_built_is_not_the_measure(
+    world, yesterday, script
+):
+    """What was rejected since is nothing that marketing knows."""
+    world.email(yesterday, SmtpMailer())
+    world.publish(people(300), yesterday)
+    world.build(yesterday)
+    world.decide(yesterday, "rejected")
+    built = world.build(today(world, people(300)))
+    assert guards(built) == ["change"]
+    assert (built["previous"], built["new"]) == (None, None)
+
+
 def test_vanished_opt_outs_stop_the_list(world):
     for customer in range(1000, 1004):
         world.opt_out(customer=customer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,7 +115,8 @@ def night(world, as_of, who, everybody, *, mail=True, **how):
     run = world.publish(everybody, world.run(as_of, f"scheduled__{as_of}"))
     built = world.build(run, holdout=who.holdout, cool_off=who.cool_off)
     if mail:
-        world.email(run, SmtpMailer(), who=who, **how)
+        at = datetime.combine(as_of, time(6, 30), UTC)
+        world.email(run, SmtpMailer(), who=who, now=at, **how)
     return built
 
 
@@ -166,6 +167,15 @@ def test_a_list_that_was_only_built_or_refused_gives_nobody_a_rest(world, script
         night(world, NEXT, who, people(5))
     assert len(members(world)) == 5
     assert night(world, THIRD, who, people(5), mail=False)["customers"] == 5
+
+
+def test_the_rest_begins_on_the_day_of_the_mail(world, script):
+    """A list of two weeks ago that went out yesterday."""
+    who = ListSettings(cool_off=10)
+    old = world.publish(people(5), world.run(AS_OF - timedelta(days=14), "manual__0"))
+    world.build(old, cool_off=10)
+    world.email(old, SmtpMailer(), who=who)
+    assert night(world, NEXT, who, people(6), mail=False)["customers"] == 1
 
 
 def test_a_correction_of_the_same_day_goes_to_those_whom_it_corrects(world, script):

@@ -74,7 +74,13 @@ def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> list
         files = {f"{name}.csv": csv.read_bytes()}
     if built["new"] and built["new"] < built["customers"]:
         files[f"{name}_new.csv"] = _only_new(files[f"{name}.csv"], run.as_of)
-    return _csv(files, run.as_of, settings.max_attachment, remark)
+    alone = dict([next(iter(files.items()))])
+    for pack in (_csv, _zip):
+        for chosen in (files, alone):
+            attached = pack(chosen, run.as_of, remark)
+            if sum(len(one.content) for one in attached) <= settings.max_attachment:
+                return attached
+    return []
 
 
 _XLSX = "vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -94,12 +100,14 @@ def _only_new(csv: bytes, as_of: date) -> bytes:
     return header + b"".join(row for row in rows if row.endswith(f",{as_of}\r\n".encode()))
 
 
-def _csv(files: dict[str, bytes], as_of: date, limit: int, remark: str) -> list[Attachment]:
+def _csv(files: dict[str, bytes], as_of: date, remark: str) -> list[Attachment]:  # noqa: ARG001
     name, *new = files
-    where = "".join(f"The file {one}" for one in new)
-    if sum(map(len, files.values())) <= limit:
-        first = Attachment(name, files[name], "csv", remark, where)
-        return [first, *(Attachment(one, files[one], "csv") for one in new)]
+    first = Attachment(name, files[name], "csv", remark, "".join(f"The file {one}" for one in new))
+    return [first, *(Attachment(one, files[one], "csv") for one in new)]
+
+
+def _zip(files: dict[str, bytes], as_of: date, remark: str) -> list[Attachment]:
+    name, *new = files
     zipped = BytesIO()
     with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
         for one, content in files.items():
@@ -108,11 +116,8 @@ def _csv(files: dict[str, bytes], as_of: date, limit: int, remark: str) -> list[
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
             archive.writestr(entry, content)
-    if zipped.tell() > limit:
-        return []
-    return [
-        Attachment(f"{name}.zip", zipped.getvalue(), "zip", remark, f"{where} in it" * bool(new))
-    ]
+    where = "".join(f"The file {one} in it" for one in new)
+    return [Attachment(f"{name}.zip", zipped.getvalue(), "zip", remark, where)]
 
 
 def require_content(file: Path, name: str, sha256: str) -> None:

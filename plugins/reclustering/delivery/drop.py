@@ -11,7 +11,6 @@ from upath import UPath
 
 from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, write_json
 from reclustering.core.contracts import TARGET_LIST
-from reclustering.core.errors import TerminalError, TransientError
 from reclustering.core.run import Run, day_folder
 from reclustering.delivery.attachment import require_content
 from reclustering.delivery.ledger import Delivery, Ledger
@@ -77,21 +76,22 @@ def deliver_drop(
 
     Raises
     ------
-    BadInputError, TransientError, TerminalError
-        As `drop_list` does.
+    BadInputError, TransientError, TerminalError, OSError
+        As `drop_list` does; the folder is then still to get the list.
     """
+    there = Result(
+        delivery.recipient, "left", delivery.message_id, str(dropped_list(folder, built))
+    )
     if delivery.state == "sent":
-        return Result(delivery.recipient, "already_sent", delivery.message_id)
+        return there
     if delivery.state == "sending":
         delivery = replace(delivery, attempts=delivery.attempts - 1)
     elif not ledger.claim(delivery):
-        return Result(
-            delivery.recipient, "failed", delivery.message_id, "another attempt is at work on it"
-        )
+        return replace(there, outcome="failed", detail="another attempt is at work on it")
     try:
-        target = drop_list(run, built, folder)
-    except (TransientError, TerminalError) as error:
-        ledger.settle(delivery, state="pending", detail=str(error))
+        drop_list(run, built, folder)
+    except Exception as error:
+        ledger.settle(delivery, state="pending", detail=f"{type(error).__name__}: {error}")
         raise
-    ledger.settle(delivery, state="sent", detail=str(target))
-    return Result(delivery.recipient, "sent", delivery.message_id, str(target))
+    ledger.settle(delivery, state="sent", detail=there.detail)
+    return there

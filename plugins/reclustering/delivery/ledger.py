@@ -117,12 +117,15 @@ class Ledger:
             rows = _deliveries(session, self._key)
         return any(row.sha256 != self._key.sha256 and row.state != "pending" for row in rows)
 
-    def who_has(self, as_of: date, sha256: str) -> set[str]:
-        """Give who has got another list of the same label."""
-        key = ListKey(as_of, self._key.label, sha256)
+    def who_has_last(self, as_of: date, sha256: str) -> set[str]:
+        """Give those to whom another list of the same label was the last to go."""
         with self._warehouse.read() as session:
-            rows = _deliveries(session, key)
-        return {row.recipient for row in rows if row.sha256 == sha256 and row.state == "sent"}
+            rows = session.query("delivery/last_lists", {"label": self._key.label})
+        return {
+            row["recipient"]
+            for row in rows
+            if (row["as_of"], row["list_sha256"].strip(), row["state"]) == (as_of, sha256, "sent")
+        }
 
     def claim(self, delivery: Delivery) -> bool:
         """Take a pending mail; False when another attempt has been faster."""

@@ -51,13 +51,18 @@ def read_list(run: Run, label: int) -> dict[str, Any]:
     Raises
     ------
     BadInputError
-        When it was built for another label.
+        When it was built for another label, or by an earlier version.
     """
     built = read_json(run.path("target_list.json"))
     if built["label"] != label:
         raise BadInputError(
             f"The list was built for label {built['label']}; expected label {label}. "
             "Clear build_target_list, and this task after it."
+        )
+    if "people_sha256" not in built:
+        raise BadInputError(
+            "The list was built by an earlier version of this pipeline. Clear build_target_list, and the "
+            "tasks after it."
         )
     return built
 

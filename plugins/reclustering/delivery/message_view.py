@@ -188,9 +188,9 @@ class MessageView:
             bars.append(
                 bar(
                     f"Since the list of {since}",
-                    ("on", listed - new, "were there before"),
+                    ("on", listed - new, "known before"),
                     ("new", new, "new"),
-                    ("off", change["gone"], "gone"),
+                    ("off", built["gone"], "gone"),
                 )
             )
         return bars

@@ -18,10 +18,19 @@ from reclustering.core.protocols import Mailer, NotAcceptedError, UnansweredErro
 from reclustering.delivery.ledger import Delivery, Ledger, ListKey
 
 Outcome = Literal[
-    "sent", "already_sent", "unchanged", "held", "in_doubt", "unrecorded", "refused", "failed"
+    "sent",
+    "left",
+    "already_sent",
+    "unchanged",
+    "held",
+    "in_doubt",
+    "unrecorded",
+    "refused",
+    "failed",
 ]
 """How it stands with one recipient after an attempt.
 
+`left`: it lies in the folder for machines, now or since before.
 `unchanged`: there is nothing new for them, and they wish to hear of it no more than once.
 `unrecorded`: the server has answered, and the ledger could not be written; it has the mail as `sending`.
 `refused`: the server will not take this mail, however often it is asked; `failed`: it did not take
@@ -117,6 +126,7 @@ def summarise(results: Sequence[Result], key: ListKey, built: dict[str, Any]) ->
 _SENTENCES: dict[Outcome, str] = {
     "sent": "The list was mailed to {recipients}.",
     "already_sent": "The list was mailed before to {recipients}, who did not get it again.",
+    "left": "The list lies in {because}.",
     "unchanged": "Nothing was mailed to {recipients}: {because}.",
     "held": "The list is not mailed to {recipients}, because {because}.",
     "unrecorded": "What became of the mail to {recipients} could not be written down.",
@@ -140,8 +150,9 @@ def raise_for(results: Sequence[Result]) -> None:
     failures = [_problem(result) for result in results if result.outcome in _PROBLEMS]
     if not failures:
         return
-    done = sum(result.outcome in {"sent", "already_sent", "unchanged"} for result in results)
-    message = f"{done} of {len(results)} recipients have the target list. {' '.join(failures)}"
+    people = [result for result in results if result.outcome != "left"]
+    done = sum(result.outcome in {"sent", "already_sent", "unchanged"} for result in people)
+    message = f"{done} of {len(people)} recipients have the target list. {' '.join(failures)}"
     if any(result.outcome == "failed" for result in results):
         raise TransientError(f"{message} Who has it will not get it again.")
     raise TerminalError(message)

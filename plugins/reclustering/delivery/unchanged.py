@@ -31,7 +31,7 @@ class Unchanged:
         return waits and (self.recipients is None or delivery.recipient in self.recipients)
 
 
-def find_unchanged(ledger: Ledger, built: dict[str, Any]) -> Unchanged:
+def find_unchanged(ledger: Ledger, built: dict[str, Any], *, again: bool) -> Unchanged:
     """Compare a list with what people have.
 
     Parameters
@@ -40,13 +40,17 @@ def find_unchanged(ledger: Ledger, built: dict[str, Any]) -> Unchanged:
         Of the list.
     built : dict
         The content of `target_list.json`.
+    again : bool
+        Whether those who have the same list are to get it once more: a person has released this one, or
+        they have had a rest and are to be written to anew.
     """
-    if built["customers"] == 0 and built["excluded"]["cool_off"]:
+    resting = built["customers"] == 0 and built["excluded"]["cool_off"]
+    if resting and not ledger.corrects():
         return Unchanged("everybody who could be on the list was mailed a short while ago")
-    if same := built["same_as"]:
+    if (same := built["same_as"]) and not again:
         as_of = date.fromisoformat(same["as_of"])
         return Unchanged(
             f"the list has the same customers, names and addresses as that of {day(as_of)}",
-            frozenset(ledger.who_has(as_of, same["sha256"])),
+            frozenset(ledger.who_has_last(as_of, same["sha256"])),
         )
     return Unchanged("", frozenset())

@@ -134,11 +134,18 @@ def list_settings() -> ListSettings:
     TerminalError
         When a Variable is something else.
     """
-    return ListSettings(
+    kept = whole_number("label_history_days", default=730)
+    settings = ListSettings(
         holdout=_share("target_list_holdout"),
         salt=Variable.get("target_list_holdout_salt", default=ListSettings.salt),
         cool_off=whole_number("target_list_cool_off", default=0, least=0, most=A_YEAR),
     )
+    if settings.cool_off > kept:
+        raise TerminalError(
+            f"The Airflow Variable target_list_cool_off is {settings.cool_off}; expected at most "
+            f"label_history_days, {kept}: who was mailed before that is forgotten."
+        )
+    return settings
 
 
 def _share(variable: str) -> float:

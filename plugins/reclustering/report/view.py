@@ -44,6 +44,7 @@ FILES = ("run", *WRITTEN_BY)
 
 OUTCOMES = {
     "sent": "mailed",
+    "left": "in its folder",
     "already_sent": "mailed",
     "unchanged": "unchanged",
     "held": "held",

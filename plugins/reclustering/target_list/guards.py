@@ -56,11 +56,18 @@ def find_earlier_list(warehouse: Warehouse, run: Run, label: int) -> EarlierList
             continue
         description, keys = earlier.path("target_list.json"), earlier.path("target_list.parquet")
         built = read_json(description) if description.exists() and keys.exists() else None
-        if built and (built["label"] != label or not (row["mailed"] or _passed(earlier, built))):
+        if built and not _is_meant(row, built, label, earlier):
             built = None
         if built or row["mailed"]:
             return EarlierList(earlier.as_of, earlier.run_id, built, keys, bool(row["mailed"]))
     return None
+
+
+def _is_meant(row: dict[str, Any], built: dict[str, Any], label: int, run: Run) -> bool:
+    """Tell whether the files of a run are those of its list; it may have built another one since."""
+    if row["mailed"]:
+        return bool(built["sha256"] == row["list_sha256"].strip())
+    return built["label"] == label and _passed(run, built)
 
 
 def _passed(run: Run, built: dict[str, Any]) -> bool:

@@ -87,7 +87,8 @@ def _each_once(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         keys = batch["customer"].drop_null()
         if last is not None:
             keys = pa.concat_arrays([pa.array([last], keys.type), keys])
-        again = keys.slice(1).filter(pc.less_equal(keys.slice(1), keys.slice(0, len(keys) - 1)))
+        following = keys.slice(1)
+        again = following.filter(pc.less_equal(following, keys.slice(0, len(following))))
         if len(again):
             raise BadInputError(
                 f"dbo.customer has c_customer_sk {again[0]} twice, or the rows are not sorted by it; "

@@ -69,7 +69,7 @@ CREATE TABLE candidates (
 _MAILBOXES = """
 CREATE TABLE mailboxes AS
 SELECT
-    max(struct_pack(day := coalesce(day, -2147483648), last := -customer)).last * -1 AS customer,
+    max(struct_pack(day := coalesce(day, -2147483648), last := -customer::HUGEINT)).last * -1 AS customer,
     bool_or(mailed IS NOT NULL) AS recently
 FROM candidates
 LEFT JOIN (SELECT DISTINCT customer, true AS mailed FROM recent) USING (customer)
@@ -91,7 +91,8 @@ SELECT
     END AS outcome,
     CASE WHEN outcome IN {AUDIENCE} THEN coalesce(since, CAST($as_of AS DATE)) END AS since,
     returned,
-    outcome IN {AUDIENCE} AND before.customer IS NULL AS added
+    outcome IN {AUDIENCE} AND before.customer IS NULL AS added,
+    outcome IN {AUDIENCE} AND coalesce(listed, false) AS stays
 FROM candidates
 LEFT JOIN mailboxes USING (customer)
 LEFT JOIN before USING (customer)
@@ -124,6 +125,8 @@ class Totals:
         How many are on the list, or off it only for now or for comparison.
     added : int
         How many of the audience were not of the one before.
+    gone : int
+        How many were on the list before and are of the audience no more.
     before : int
         How many that had.
     masked : int
@@ -135,6 +138,7 @@ class Totals:
     new: int
     audience: int
     added: int
+    gone: int
     before: int
     masked: int
 
@@ -224,7 +228,7 @@ class Selection:
         for batch in recent:
             self._connection.register("part", batch)
             query("INSERT INTO recent SELECT customer FROM part")
-        query("CREATE TABLE before (customer BIGINT, since DATE)")
+        query("CREATE TABLE before (customer BIGINT, since DATE, listed BOOLEAN)")
         if before is not None:
             self._read_before(before)
         query(_MAILBOXES)
@@ -242,31 +246,35 @@ class Selection:
         # A file that is older than these columns names who was on the list, and nothing else.
         rows = self._connection.read_parquet(str(before.outcomes))
         if "outcome" in rows.columns:
-            rows = rows.filter(f"outcome IN {AUDIENCE}").select("customer, since")
+            rows = rows.filter(f"outcome IN {AUDIENCE}").select(
+                f"customer, since, outcome = '{LISTED}' AS listed"
+            )
         else:
-            rows = rows.select(f"customer, DATE '{before.as_of}' AS since")
+            rows = rows.select(f"customer, DATE '{before.as_of}' AS since, true AS listed")
         rows.insert_into("before")
 
     def _totals(self, as_of: date) -> Totals:
         found = self._connection.execute(
             "SELECT outcome, count(*), count(*) FILTER (returned), count(*) FILTER (added),"
-            " count(*) FILTER (since = CAST($as_of AS DATE)) FROM outcomes GROUP BY outcome",
+            " count(*) FILTER (since = CAST($as_of AS DATE)), count(*) FILTER (stays)"
+            " FROM outcomes GROUP BY outcome",
             {"as_of": as_of},
         ).fetchall()
         counted = {outcome: numbers for outcome, *numbers in found}
-        nobody = [0, 0, 0, 0]
+        nobody = [0] * 5
         return Totals(
             outcomes={one: counted.get(one, nobody)[0] for one in (LISTED, *EXCLUSIONS)},
             returned=counted.get(LISTED, nobody)[1],
             new=counted.get(LISTED, nobody)[3],
             audience=sum(counted.get(one, nobody)[0] for one in AUDIENCE),
             added=sum(counted.get(one, nobody)[2] for one in AUDIENCE),
+            gone=self._count("before WHERE listed") - sum(one[4] for one in counted.values()),
             before=self._count("before"),
             masked=self._masked,
         )
 
-    def _count(self, table: str) -> int:
-        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])  # noqa: S608
+    def _count(self, rows: str) -> int:
+        return int(self._connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0])  # noqa: S608
 
     def write_outcomes(self, out: Path) -> None:
         """Write `target_list.parquet`, which outlives the addresses: what became of each customer, by key."""

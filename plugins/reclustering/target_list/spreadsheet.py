@@ -70,7 +70,8 @@ class _Sheet:
         for column, text in enumerate(texts):
             self._sheet.write_string(self._last, column, text)
         self._write_day(len(texts), row["last_purchase"])
-        self._sheet.write_number(self._last, len(texts) + 1, row["orders"])
+        if row["orders"] is not None:
+            self._sheet.write_number(self._last, len(texts) + 1, row["orders"])
         self._write_day(len(texts) + 2, row["since"])
 
     def _write_day(self, column: int, day: date | None) -> None:
