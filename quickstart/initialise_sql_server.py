@@ -118,7 +118,7 @@ def create_tables(database: MsSqlWarehouse) -> None:
             session.execute("admin/allow_snapshot_isolation")
         except TerminalError as error:
             print(f"Runs will read without a snapshot. {error}")
-        present = {row["table_name"].lower() for row in session.query("warehouse/objects")}
+        present = {row["table_name"].lower() for row in session.query("sample/objects")}
     if not present or is_sample_store(database, sample_store.tables()):
         load_sample(database)
     # Loading starts with the suppressions' table, and the other tables of ours come after it.

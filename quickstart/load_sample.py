@@ -66,7 +66,7 @@ def is_sample_store(warehouse: Warehouse, tables: dict[str, pa.Table]) -> bool:
 
 
 def _tables(session: Session) -> set[str]:
-    return {row["table_name"].lower() for row in session.query("warehouse/objects")}
+    return {row["table_name"].lower() for row in session.query("sample/objects")}
 
 
 def _load_tables(warehouse: Warehouse, tables: dict[str, pa.Table]) -> None:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from reclustering.core.artifacts import (
@@ -392,23 +392,22 @@ def _choose(
     earlier: EarlierList | None,
 ) -> Totals:
     """Collect the customers of the cluster, and decide about each."""
-    from reclustering.target_list.members import read_members
+    from reclustering.target_list.members import cluster_members
+    from reclustering.target_list.membership import mailed_lately
     from reclustering.target_list.selection import Before
 
     with (
         fetch(run.path("labels.parquet")) as labels,
         fetch(run.path("purchases.parquet")) as purchases,
-        warehouse.read(late=True) as session,
+        cluster_members(warehouse, labels, purchases, label) as members,
     ):
-        customers = session.stream("target_list/customers")
-        chosen.collect(read_members(customers, labels, purchases, label), opted_out)
+        chosen.collect(members, opted_out)
     with ExitStack() as opened:
         before = None
         if earlier and earlier.description:
             before = Before(opened.enter_context(fetch(earlier.keys)), earlier.as_of)
         session = opened.enter_context(warehouse.read())
-        lately = {"as_of": run.as_of, "after": run.as_of - timedelta(days=who.cool_off)}
-        recent = session.stream("target_list/mailed_lately", lately) if who.cool_off else ()
+        recent = mailed_lately(session, run.as_of, who.cool_off)
         return chosen.decide(who, as_of=run.as_of, before=before, recent=recent)
 
 

@@ -49,7 +49,7 @@ class Server:
         self.done: list[tuple[str, Any]] = []
 
     def query(self, name: str, parameters: dict[str, str] | None = None) -> list[dict[str, str]]:
-        if name == "warehouse/objects":
+        if name == "sample/objects":
             return [{"table_name": table} for table in self.tables]
         assert name == "admin/database_state"
         return [{"state_desc": "ONLINE"}] if parameters["database"] in self.databases else []

@@ -68,7 +68,7 @@ def mail(hook, sha256):
 
 def lift(store, days=7):
     with store.hook().read() as session:
-        return session.query("target_list/lift", {"as_of": AS_OF, "label": 0, "days": days})
+        return session.query("analysis/lift", {"as_of": AS_OF, "label": 0, "days": days})
 
 
 def test_the_lift_and_its_interval_are_those_of_welchs_test(sent):

@@ -12,7 +12,12 @@ from reclustering.core.contracts import OUTCOMES_SCHEMA, PURCHASES_SCHEMA
 from reclustering.delivery.ledger import Ledger, ListKey
 from reclustering.labels.history import prune_labels
 from reclustering.target_list.members import read_members
-from reclustering.target_list.membership import erase_member, prune_members, record_members
+from reclustering.target_list.membership import (
+    erase_member,
+    mailed_lately,
+    prune_members,
+    record_members,
+)
 from reclustering.target_list.opt_outs import OptOuts, load_opt_outs
 from reclustering.target_list.selection import require_whole_cluster, selection
 from reclustering.target_list.settings import ListSettings
@@ -120,9 +125,7 @@ def test_who_is_on_record_has_a_rest_once_the_list_has_gone_out(store, hook, tmp
 
     def resting(day, rest):
         with hook.read() as session:
-            values = {"as_of": day, "after": day - timedelta(days=rest)}
-            batches = session.stream("target_list/mailed_lately", values)
-            return sum(batch.num_rows for batch in batches)
+            return sum(batch.num_rows for batch in mailed_lately(session, day, rest))
 
     ledger = Ledger(hook, KEY, run_id="run", clock=lambda: NOW)
     (row,) = ledger.enter([MARKETING], customers=1, sender="store@example.com")

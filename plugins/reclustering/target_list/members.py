@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.core.errors import BadInputError
+from reclustering.core.protocols import Warehouse
 
 CUSTOMERS_SCHEMA = pa.schema(
     [
@@ -33,6 +35,15 @@ MEMBERS_SCHEMA = pa.schema(
 
 BATCH = 100_000
 """Rows of `labels.parquet` in memory at a time."""
+
+
+@contextmanager
+def cluster_members(
+    warehouse: Warehouse, labels: Path, purchases: Path, label: int
+) -> Iterator[Iterator[pa.Table]]:
+    """Give what `read_members` gives, of the customers whom a warehouse knows; see there."""
+    with warehouse.read(late=True) as session:
+        yield read_members(session.stream("target_list/customers"), labels, purchases, label)
 
 
 def read_members(

@@ -77,6 +77,19 @@ def record_members(
     return found
 
 
+def mailed_lately(session: Session, as_of: date, days: int) -> Iterator[pa.RecordBatch]:
+    """Give who was on a list, or held out of one, that went out less than so many days before a day.
+
+    Yields
+    ------
+    RecordBatch
+        Column `customer`.
+    """
+    if days:
+        after = as_of - timedelta(days=days)
+        yield from session.stream("target_list/mailed_lately", {"as_of": as_of, "after": after})
+
+
 def prune_members(warehouse: Warehouse, *, days: int, today: date) -> dict[str, Any]:
     """Delete who was on lists of days more than `days` days ago, day by day.
 

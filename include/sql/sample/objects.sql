@@ -1,5 +1,5 @@
 /*
-Purpose     The tables and views of dbo that this login can see, to create only what is missing.
+Purpose     The tables and views of dbo that this login can see, to see what an empty database lacks.
 Grain       One row per table or view; table_type is BASE TABLE or VIEW.
 */
 SELECT
