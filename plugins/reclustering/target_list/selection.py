@@ -27,6 +27,7 @@ from reclustering.target_list.addresses import (
     are_plain,
     is_valid,
 )
+from reclustering.target_list.list_file import COLUMNS
 from reclustering.target_list.members import MEMBERS_SCHEMA
 from reclustering.target_list.opt_outs import OptOuts
 from reclustering.target_list.settings import ListSettings
@@ -38,19 +39,7 @@ BATCH = 100_000
 """Customers of the list in memory at a time."""
 
 LIST_SCHEMA = pa.schema(
-    [
-        MEMBERS_SCHEMA.field(name)
-        for name in (
-            "customer",
-            "email",
-            "salutation",
-            "first_name",
-            "last_name",
-            "last_purchase",
-            "orders",
-        )
-    ]
-    + [("since", pa.date32())]
+    [*(MEMBERS_SCHEMA.field(name) for name in COLUMNS[:-1]), (COLUMNS[-1], pa.date32())]
 )
 """What is known of a customer on the list; `since` is the first as_of of a stay that has not ended."""
 
