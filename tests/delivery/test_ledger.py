@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 
@@ -15,7 +16,7 @@ from reclustering.delivery.ledger import (
     read_ledger,
 )
 from reclustering.warehouse.schema import create_own_objects
-from tests.world import AS_OF, MARKETING, NOW
+from tests.world import AS_OF, MARKETING, NEXT, NOW
 
 KEY = ListKey(AS_OF, 0, "ab" * 32)
 
@@ -81,3 +82,26 @@ def test_a_message_id_is_made_of_what_makes_the_mail_and_of_the_senders_domain()
     text = f"2024-01-01/0/{'ab' * 32}/marketing@example.com"
     assert known == f"<{hashlib.sha256(text.encode()).hexdigest()[:40]}@example.com>"
     assert len(known) == 40 + len("<@example.com>")
+
+
+def test_what_somebody_has_is_what_was_sent_last(hook):
+    """Another list of the same label is had by those to whom nothing has gone since."""
+
+    def send(as_of, sha256, minute, *recipients, state="sent"):
+        key, now = ListKey(as_of, 0, sha256), NOW + timedelta(minutes=minute)
+        ledger = Ledger(hook, key, run_id="run", clock=lambda: now)
+        for row in ledger.enter(recipients, customers=7, sender="store@example.com"):
+            assert ledger.claim(row)
+            if state == "sent":
+                assert ledger.settle(row, state=state)
+        return ledger
+
+    first, second = "ab" * 32, "cd" * 32
+    send(AS_OF, first, 0, "a@x", "b@x", "c@x", "d@x")
+    send(NEXT, second, 1, "b@x")
+    send(NEXT, second, 1, "c@x", state="sending")
+    # A correction of the earlier day, later.
+    ledger = send(AS_OF, second, 2, "d@x")
+    assert ledger.who_has_last(AS_OF, first) == {"a@x"}
+    assert ledger.who_has_last(NEXT, second) == {"b@x"}
+    assert ledger.who_has_last(AS_OF, second) == {"d@x"}
