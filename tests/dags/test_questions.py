@@ -86,7 +86,7 @@ def answer(airflow, run_id, task, option, user="anna"):
     under_way = {"awaiting_input", "scheduled", "queued", "running"}
     became = airflow.until(lambda: state(airflow, run_id, task), lambda now: now not in under_way)
     if became == "up_for_retry":
-        # Airflow had not noticed yet that the task waits; it asks again (docs/guards.md), or heeds the answer.
+        # Airflow had not noticed yet that the task waits: it asks again (docs/guards.md), or heeds this.
         ends = {"awaiting_input", "failed", "success"}
         became = airflow.until(lambda: state(airflow, run_id, task), lambda now: now in ends)
         if became == "awaiting_input":
