@@ -16,6 +16,10 @@ from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
 
 
+MOST_COMPRESSED = 50
+"""Times that a list cannot be made smaller: one that is larger is not read into memory to try."""
+
+
 @dataclass(frozen=True)
 class Attachment:
     """A file in the mail.
@@ -71,6 +75,8 @@ def attach_list(run: Run, built: dict[str, Any], settings: MailSettings) -> list
                 if built["customers"] > SPREADSHEET_ROWS
                 else "As a spreadsheet it is too large for a mail, so it comes as CSV."
             )
+        if csv.stat().st_size > MOST_COMPRESSED * settings.max_attachment:
+            return []
         files = {f"{name}.csv": csv.read_bytes()}
     if built["new"] and built["new"] < built["customers"]:
         files[f"{name}_new.csv"] = _only_new(files[f"{name}.csv"], run.as_of)
