@@ -15,7 +15,6 @@ from reclustering.core.errors import BadInputError
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
 
-
 MOST_COMPRESSED = 50
 """Times that a list cannot be made smaller: one that is larger is not read into memory to try."""
 
