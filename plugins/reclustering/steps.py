@@ -506,7 +506,7 @@ def _send(
             mails.append(row)
     results += deliver(ledger, mails, mailer, letters.compose)
     # A task that is cleared says again what went out before; a note says nothing.
-    return results, out or not (waiting or built["same_as"])
+    return results, out or not (waiting or unchanged.because)
 
 
 def _record_members(

@@ -26,7 +26,7 @@ def dropped_list(folder: UPath, built: dict[str, Any]) -> UPath:
     return folder / day_folder(date.fromisoformat(built["as_of"])) / name
 
 
-def drop_list(run: Run, built: dict[str, Any], folder: UPath) -> UPath:
+def drop_list(run: Run, built: dict[str, Any], folder: UPath) -> None:
     """Leave the list, and then its manifest, beside it and with the ending `.manifest.json`.
 
     Where the manifest is, the list is whole. It can be repeated: the same list gives the same files.
@@ -39,11 +39,6 @@ def drop_list(run: Run, built: dict[str, Any], folder: UPath) -> UPath:
         The content of `target_list.json`.
     folder : UPath
         Where.
-
-    Returns
-    -------
-    UPath
-        The list.
 
     Raises
     ------
@@ -64,7 +59,6 @@ def drop_list(run: Run, built: dict[str, Any], folder: UPath) -> UPath:
     manifest = {"schema_version": SCHEMA_VERSION, "run_id": run.run_id, "file": target.name}
     manifest |= {"bytes": size, "columns": columns} | {name: built[name] for name in told}
     write_json(target.with_suffix(".manifest.json"), manifest)
-    return target
 
 
 def deliver_drop(
