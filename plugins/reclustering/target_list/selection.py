@@ -32,7 +32,7 @@ from reclustering.target_list.members import MEMBERS_SCHEMA
 from reclustering.target_list.opt_outs import OptOuts
 from reclustering.target_list.settings import ListSettings
 
-MEMORY = "256MB"
+MEMORY = "192MB"
 """What DuckDB may use; beyond it, it spills."""
 
 BATCH = 100_000
