@@ -18,9 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reclustering.core.protocols import Customers
 
 PROJECT = Path(__file__).resolve().parent.parent
 K, SEED = 4, 111
@@ -132,9 +136,12 @@ def hundred_starts(features: Path, _k_max: int) -> dict[str, Any]:
     import numpy as np
     from sklearn.cluster import KMeans
 
+    from reclustering.clustering.scaling import define_points
     from reclustering.clustering.summaries import summaries
 
-    *_, rows = summaries(features, np.ones(4))
+    with _open(features) as customers:
+        define_points(customers, "none")
+        *_, rows = summaries(customers, np.ones(4))
     model, work_s = _timed(
         lambda: KMeans(K, n_init=100, random_state=SEED, tol=0).fit(rows.X, sample_weight=rows.n)
     )
@@ -146,6 +153,7 @@ def ours(features: Path, k_max: int) -> dict[str, Any]:
     import scipy.cluster.hierarchy
     import scipy.optimize  # noqa: F401
     import sklearn.cluster  # noqa: F401
+    from upath import UPath
 
     from reclustering.clustering.assignment import label_customers
     from reclustering.clustering.clusters import cluster_customers
@@ -154,10 +162,12 @@ def ours(features: Path, k_max: int) -> dict[str, Any]:
     labels = features.with_name("labels.parquet")
 
     def work() -> tuple[dict[str, Any], dict[str, Any]]:
-        elbow = find_elbow(features, k=None, k_max=k_max, scaling="none")
+        with _open(features) as customers:
+            elbow = find_elbow(customers, k=None, k_max=k_max, scaling="none")
         start = elbow["centroids"] if elbow["k"] == K else None
-        clusters = cluster_customers(features, k=K, scaling="none", start=start)
-        label_customers(features, clusters, labels)
+        with _open(features) as customers:
+            clusters = cluster_customers(customers, k=K, scaling="none", start=start)
+            label_customers(customers, clusters, UPath(labels))
         return elbow, clusters
 
     (elbow, clusters), total_s = _timed(work)
@@ -170,14 +180,23 @@ def ours(features: Path, k_max: int) -> dict[str, Any]:
     }
 
 
+def _open(features: Path) -> AbstractContextManager[Customers]:
+    from upath import UPath
+
+    from reclustering.core.contracts import FEATURES_SCHEMA
+    from reclustering.engine.duckdb import DuckDBEngine
+
+    return DuckDBEngine().open(UPath(features), "features", FEATURES_SCHEMA.names)
+
+
 def _parquet_seconds(features: Path, labels: Path) -> float:
     """Time the reading and writing alone: one scan for each of the two tasks, and one copy."""
     import duckdb
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from reclustering.clustering.assignment import REPEATED
     from reclustering.core.contracts import FEATURES, LABELS_SCHEMA
+    from reclustering.engine.duckdb import REPEATED
 
     def scan() -> None:
         sums = ", ".join(f'sum("{name}")' for name in FEATURES)

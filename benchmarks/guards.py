@@ -295,14 +295,16 @@ def _hit(connection: duckdb.DuckDBPyConnection) -> set[int]:
 def _run_night(artifacts: Path, store: Store, night: date, *, publish: bool = True) -> Outcome:
     """Run one night, going on whatever the guards say."""
     from reclustering import steps
+    from reclustering.engine.duckdb import DuckDBEngine
     from reclustering.warehouse import connect
 
+    engine = DuckDBEngine()
     run, warehouse = Run(night, "night", UPath(artifacts)), connect()
     settings = {"scaling": "none", "outliers": "keep"}
     try:
         steps.extract_features(warehouse, run, bounds=store.bounds, accept_change=True, today=night)
-        steps.choose_k(warehouse, run, k=None, k_max=19, patience=PATIENCE, **settings)
-        steps.fit_clusters(warehouse, run, **settings)
+        steps.choose_k(warehouse, engine, run, k=None, k_max=19, patience=PATIENCE, **settings)
+        steps.fit_clusters(warehouse, engine, run, **settings)
         steps.check_fit(warehouse, run, label=0, bounds=store.bounds, manual=False)
     except (TerminalError, TransientError):
         return Outcome(["refused"])
@@ -313,7 +315,7 @@ def _run_night(artifacts: Path, store: Store, night: date, *, publish: bool = Tr
         least = pq.read_table(labels, columns=["customer"], filters=[("label", "=", 0)])
     if publish:
         leave_decision(run, Decision(matter, "approved", "accept_change", None, night.isoformat()))
-        steps.write_labels(warehouse, run, now=datetime.now(UTC))
+        steps.write_labels(warehouse, engine, run, now=datetime.now(UTC))
     return Outcome(sorted(set(said)), least["customer"])
 
 

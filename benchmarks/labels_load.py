@@ -22,9 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from reclustering.core.contracts import LABELS_SCHEMA
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
-from reclustering.labels.publication import publish_labels
+from reclustering.engine.duckdb import DuckDBEngine
+from reclustering.labels.publication import publish_labels, staging_totals
 from reclustering.warehouse import connect
 from reclustering.warehouse.mssql import MsSqlWarehouse
 from reclustering.warehouse.schema import create_own_objects
@@ -73,10 +75,13 @@ def _write_labels(path: Path, rows: int) -> Path:
 
 
 def _publish(warehouse: Warehouse, labels: Path) -> None:
+    with DuckDBEngine().open(UPath(labels), "labels", LABELS_SCHEMA.names) as customers:
+        totals = staging_totals(customers)
     publish_labels(
         warehouse,
         Run(AS_OF, "benchmark", UPath("unused")),
         labels,
+        totals=totals,
         elbow={
             "method": "fixed",
             "reason": "A benchmark.",

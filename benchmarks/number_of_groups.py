@@ -24,6 +24,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from upath import UPath
 
 from quickstart.warehouse_file import create_warehouse
 from reclustering.clustering.cells import Cells, coarsen, ordered
@@ -33,6 +34,7 @@ from reclustering.clustering.kmeans import fit_curve
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES, FEATURES_SCHEMA
 from reclustering.core.statements import for_duckdb
+from reclustering.engine.duckdb import DuckDBEngine
 
 SEED, K_MAX, REFERENCES, LIKE, CELLS = 111, 19, 5, 300, 2**11
 Answer = int | None
@@ -101,7 +103,8 @@ def _try(data: DataSet) -> tuple[str, dict[str, tuple[Answer, bool]]]:
     }
     with tempfile.TemporaryDirectory() as folder:
         path = _write(Path(folder, "features.parquet"), data.X)
-        elbow = find_elbow(path, k=None, k_max=data.k_max, scaling="none")
+        with DuckDBEngine().open(UPath(path), "features", FEATURES_SCHEMA.names) as customers:
+            elbow = find_elbow(customers, k=None, k_max=data.k_max, scaling="none")
     found["this pipeline"] = _judge(elbow["evidence"]["groups"], data, merged=False)
     return data.kind, found
 

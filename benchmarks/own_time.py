@@ -87,6 +87,7 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
     from reclustering.core.guards import Bounds
     from reclustering.core.params import PATIENCE
     from reclustering.core.run import Run
+    from reclustering.engine.duckdb import DuckDBEngine
     from reclustering.mail import SmtpMailer
     from reclustering.orchestration import list_settings, mail_settings
     from reclustering.warehouse import connect
@@ -109,11 +110,13 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
     return {
         "extract_features": extract_features,
         "choose_k": lambda: steps.choose_k(
-            connect(), run, k=None, k_max=19, patience=PATIENCE, **how
+            connect(), DuckDBEngine(), run, k=None, k_max=19, patience=PATIENCE, **how
         ),
-        "fit_clusters": lambda: steps.fit_clusters(connect(), run, **how),
+        "fit_clusters": lambda: steps.fit_clusters(connect(), DuckDBEngine(), run, **how),
         "check_fit": lambda: steps.check_fit(connect(), run, label=0, manual=False, bounds=bounds),
-        "write_labels": lambda: steps.write_labels(connect(), run, now=datetime.now(UTC)),
+        "write_labels": lambda: steps.write_labels(
+            connect(), DuckDBEngine(), run, now=datetime.now(UTC)
+        ),
         "build_target_list": lambda: steps.build_target_list(
             connect(),
             run,

@@ -71,6 +71,7 @@ from reclustering.orchestration import (
     alert_when_held,
     assets,
     current_run,
+    engine,
     first_run,
     guard_bounds,
     list_settings,
@@ -209,6 +210,7 @@ def customer_reclustering() -> None:
         params = run_params(context)
         return steps.choose_k(
             connect(),
+            engine(),
             current_run(context),
             k=params["k"],
             k_max=params["k_max"],
@@ -222,6 +224,7 @@ def customer_reclustering() -> None:
         params = run_params(context)
         return steps.fit_clusters(
             connect(),
+            engine(),
             current_run(context),
             scaling=params["scaling"],
             outliers=params["outliers"],
@@ -243,7 +246,7 @@ def customer_reclustering() -> None:
     @step(AN_HOUR, outlets=[assets.PUBLICATION])
     def write_labels(**context: Unpack[Context]) -> dict[str, Any]:
         run = current_run(context)
-        publication = steps.write_labels(connect(), run, now=datetime.now(UTC))
+        publication = steps.write_labels(connect(), engine(), run, now=datetime.now(UTC))
         assets.announce(context, run, publication)
         return publication
 

@@ -21,10 +21,12 @@ import pytest
 from upath import UPath
 
 from reclustering import steps
+from reclustering.core.contracts import LABELS_SCHEMA
 from reclustering.core.guards import Bounds
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
-from reclustering.labels.publication import publish_labels
+from reclustering.engine.duckdb import DuckDBEngine
+from reclustering.labels.publication import publish_labels, staging_totals
 from reclustering.warehouse import connect
 
 OWN = (
@@ -194,6 +196,12 @@ def rows_of(path: Path) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in pq.read_table(path).to_pylist()]
 
 
+def totals_of(labels: Path) -> dict[str, int]:
+    """Give what must be in staging once these labels are."""
+    with DuckDBEngine().open(UPath(labels), "labels", LABELS_SCHEMA.names) as customers:
+        return staging_totals(customers)
+
+
 def publish(
     warehouse: Warehouse,
     labels: Path,
@@ -209,6 +217,7 @@ def publish(
         warehouse,
         make_run(as_of, run_id),
         labels,
+        totals=totals_of(labels),
         elbow={
             "method": "clear",
             "reason": "4 groups.",

@@ -13,9 +13,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
-from reclustering.core.artifacts import explained, fetch, publish, read_json, write_json
+from reclustering.core.artifacts import (
+    explained,
+    fetch,
+    publish,
+    read_json,
+    remove_table,
+    write_json,
+)
 from reclustering.core.contracts import KEYED_FILES, REPORT, TARGET_LIST
 from reclustering.core.protocols import Warehouse
+from reclustering.core.tables import PARTS
 from reclustering.labels.history import erase_labels
 from reclustering.retention import ADDRESS_FILES, is_scratch, run_folders
 from reclustering.target_list.membership import erase_member
@@ -69,11 +77,12 @@ def erase_customer(warehouse: Warehouse, artifacts: UPath, customer: int) -> dic
         folders = list(run_folders(artifacts))
     for folder in folders:
         with explained(folder):
-            there = {path.name: path for path in folder.iterdir() if path.is_file()}
+            there = {path.name: path for path in folder.iterdir()}
         _remove(
             [path for path in there.values() if is_scratch(path, (*KEYED_FILES, *ADDRESS_FILES))]
         )
-        files += sum(_without_rows(there[name], customer) for name in KEYED_FILES if name in there)
+        for table in (there[name] for name in KEYED_FILES if name in there):
+            files += sum(_without_rows(part, customer) for part in _parts(table))
         files += sum(_unnamed(there[name], customer) for name in NAMING_FILES if name in there)
         files += sum(_unsaid(there[name], customer) for name in TELLING_FILES if name in there)
         if TARGET_LIST in there and _is_listed(there[TARGET_LIST], customer):
@@ -89,8 +98,13 @@ def erase_customer(warehouse: Warehouse, artifacts: UPath, customer: int) -> dic
 def _remove(paths: list[UPath]) -> int:
     for path in paths:
         with explained(path):
-            path.fs.rm_file(path.path)
+            remove_table(path)
     return len(paths)
+
+
+def _parts(table: UPath) -> list[UPath]:
+    with explained(table):
+        return [*table.glob(PARTS)] if table.is_dir() else [table]
 
 
 def _without_rows(path: UPath, customer: int) -> bool:

@@ -17,6 +17,7 @@ from reclustering.core.contracts import EXCLUSIONS, FEATURES, LISTED
 from reclustering.core.errors import BadInputError
 from reclustering.core.protocols import Warehouse
 from reclustering.core.run import Run
+from reclustering.core.tables import part_files
 from reclustering.labels.history import published_days, published_run
 from reclustering.report.words import day
 
@@ -131,7 +132,7 @@ def explain(run: Run, customer: int) -> Answer:
 
 def _row(path: UPath, customer: int) -> dict[str, Any] | None:
     with fetch(path) as local:
-        rows = pq.read_table(local, filters=[("customer", "=", customer)]).to_pylist()
+        rows = pq.read_table(part_files(local), filters=[("customer", "=", customer)]).to_pylist()
     return rows[0] if rows else None
 
 

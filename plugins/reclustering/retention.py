@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from upath import UPath
 
-from reclustering.core.artifacts import explained
+from reclustering.core.artifacts import explained, remove_table
 from reclustering.core.contracts import KEYED_FILES, TARGET_LIST, TARGET_LIST_SPREADSHEET
 from reclustering.core.run import day_of_folder
+from reclustering.core.tables import is_part
 from reclustering.target_list.list_file import CSV_HEADER
 
 ADDRESS_FILES = (TARGET_LIST, TARGET_LIST_SPREADSHEET)
@@ -80,12 +81,11 @@ def _delete_old(
     with explained(artifacts):
         for path in _files(artifacts, names):
             # Not stat(): Airflow's paths report 1970 where a store names this attribute its own way.
-            young = path.fs.modified(path.path) >= oldest
+            young = _written(path) >= oldest
             if young or path.parent.parent.name == kept_day:
                 kept += 1
             elif _starts_as_ours(path, names):
-                # Not unlink(), which in a bucket takes the path for a pattern.
-                path.fs.rm_file(path.path)
+                remove_table(path)
                 deleted += 1
             else:
                 not_ours.append(str(path))
@@ -93,18 +93,27 @@ def _delete_old(
 
 
 def _files(artifacts: UPath, names: Collection[str]) -> Iterator[UPath]:
+    """Give the files, and folders of part files, with these names."""
     for run in run_folders(artifacts):
-        for file in run.iterdir():
-            named = file.name in names or is_scratch(file, names)
-            if named and file.is_file() and not file.is_symlink():
-                yield file
+        for path in run.iterdir():
+            named = path.name in names or is_scratch(path, names)
+            if named and not path.is_symlink():
+                yield path
 
 
 def _is_folder(path: UPath) -> bool:
     return path.is_dir() and not path.is_symlink()
 
 
+def _written(path: UPath) -> datetime:
+    """Give when a file was last written, or the newest in a folder."""
+    files = path.fs.find(path.path) if path.is_dir() else [path.path]
+    return max((path.fs.modified(one) for one in files), default=datetime.min.replace(tzinfo=UTC))
+
+
 def _starts_as_ours(path: UPath, names: Collection[str]) -> bool:
+    if path.is_dir():
+        return all(is_part(one) for one in path.iterdir())
     expected = next(_STARTS[name] for name in names if path.name.endswith(name))
     with path.open("rb") as file:
         start = file.read(len(expected))

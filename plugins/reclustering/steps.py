@@ -25,6 +25,8 @@ from reclustering.core.artifacts import (
 )
 from reclustering.core.clusters import find_cluster
 from reclustering.core.contracts import (
+    FEATURES_SCHEMA,
+    LABELS_SCHEMA,
     REPORT,
     SPREADSHEET_ROWS,
     TARGET_LIST,
@@ -33,7 +35,7 @@ from reclustering.core.contracts import (
 from reclustering.core.decision import matter_of
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
 from reclustering.core.guards import Bounds, as_said, problems
-from reclustering.core.protocols import Mailer, Warehouse
+from reclustering.core.protocols import Engine, Mailer, Warehouse
 from reclustering.core.run import Run
 from reclustering.core.scratch import scratch_file
 from reclustering.decision.record import find_decision, require_approved
@@ -119,6 +121,7 @@ def _no_load(
 
 def choose_k(
     warehouse: Warehouse,
+    engine: Engine,
     run: Run,
     *,
     k: int | None,
@@ -139,9 +142,9 @@ def choose_k(
             warehouse, run, scaling=scaling, outliers=outliers, days=patience
         )
     ]
-    with fetch(run.path("features.parquet")) as features:
+    with engine.open(run.path("features.parquet"), "features", FEATURES_SCHEMA.names) as customers:
         elbow = find_elbow(
-            features,
+            customers,
             k=k,
             k_max=k_max,
             scaling=scaling,
@@ -158,36 +161,27 @@ def choose_k(
     }
 
 
-def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str) -> dict[str, Any]:
+def fit_clusters(
+    warehouse: Warehouse, engine: Engine, run: Run, *, scaling: str, outliers: str
+) -> dict[str, Any]:
     """Fit k-means with the chosen k; leave `clusters.json`, its plot, and `labels.parquet`."""
     from reclustering.clustering.assignment import label_customers
     from reclustering.clustering.clusters import cluster_customers
-    from reclustering.clustering.continuity import compare_with_previous
     from reclustering.clustering.plots import write_clusters_plot
-    from reclustering.labels.history import fetch_labels, previous_run
 
     elbow = read_json(run.path("elbow.json"))
-    with (
-        fetch(run.path("features.parquet")) as features,
-        publish(run.path("labels.parquet")) as labels,
-        scratch_file() as previous_labels,
-    ):
+    with engine.open(run.path("features.parquet"), "features", FEATURES_SCHEMA.names) as customers:
         clusters = cluster_customers(
-            features,
+            customers,
             k=elbow["k"],
             scaling=scaling,
             outliers=outliers,
             start=elbow["centroids"],
         )
-        returners = label_customers(features, clusters, labels)
-        for one in clusters["clusters"]:
-            one["returners"] = returners[one["label"]]
-        if previous := previous_run(warehouse, run):
-            as_of = date.fromisoformat(previous["as_of"])
-            previous |= {"labels": fetch_labels(warehouse, as_of, previous_labels)}
-        clusters["continuity"] = compare_with_previous(clusters, labels, previous)
-        if previous:
-            clusters["continuity"]["previous"] |= {"baseline": previous["baseline"].get("fit")}
+        returners = label_customers(customers, clusters, run.path("labels.parquet"))
+    for one in clusters["clusters"]:
+        one["returners"] = returners[one["label"]]
+    clusters["continuity"] = _continuity(warehouse, run, clusters)
     with publish(run.path("clusters.png")) as scratch:
         write_clusters_plot(clusters, scratch)
     write_json(run.path("clusters.json"), clusters)
@@ -200,6 +194,20 @@ def fit_clusters(warehouse: Warehouse, run: Run, *, scaling: str, outliers: str)
         "sizes": [one["size"] for one in clusters["clusters"]],
         "path": str(run.path("clusters.json")),
     }
+
+
+def _continuity(warehouse: Warehouse, run: Run, clusters: dict[str, Any]) -> dict[str, Any]:
+    from reclustering.clustering.continuity import FIRST_RUN, compare_with_previous
+    from reclustering.labels.history import fetch_labels, previous_run
+
+    previous = previous_run(warehouse, run)
+    if previous is None:
+        return dict(FIRST_RUN)
+    with scratch_file() as before, fetch(run.path("labels.parquet")) as labels:
+        fetch_labels(warehouse, date.fromisoformat(previous["as_of"]), before)
+        continuity = compare_with_previous(clusters, labels, previous | {"labels": before})
+    continuity["previous"] |= {"baseline": previous["baseline"].get("fit")}
+    return continuity
 
 
 def check_fit(
@@ -234,14 +242,16 @@ def check_fit(
     return {"findings": len(said), "path": str(run.path("fit_check.json"))}
 
 
-def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, Any]:
+def write_labels(
+    warehouse: Warehouse, engine: Engine, run: Run, *, now: datetime
+) -> dict[str, Any]:
     """Publish the labels in the warehouse, in place of an earlier set of the same as_of.
 
     A preview publishes nothing; nor is anything published that a guard speaks against and nobody has
     approved.
     """
     from reclustering.clustering.guards import fit_baseline
-    from reclustering.labels.publication import publish_labels
+    from reclustering.labels.publication import publish_labels, staging_totals
 
     features, elbow, clusters, check = (
         read_json(run.path(f"{name}.json"))
@@ -269,11 +279,14 @@ def write_labels(warehouse: Warehouse, run: Run, *, now: datetime) -> dict[str, 
         )
         return summary
     require_approved(run, "fit", task="approve_fit")
+    with engine.open(run.path("labels.parquet"), "labels", LABELS_SCHEMA.names) as customers:
+        totals = staging_totals(customers)
     with fetch(run.path("labels.parquet")) as labels:
         summary["customers"] = publish_labels(
             warehouse,
             run,
             labels,
+            totals=totals,
             elbow=elbow,
             clusters=clusters,
             baseline={"load": features["load"], "fit": fit_baseline(clusters, elbow)},

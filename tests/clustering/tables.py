@@ -1,13 +1,20 @@
 """Feature tables to cluster."""
 
+from functools import wraps
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from upath import UPath
 
+from reclustering.clustering import assignment, clusters, elbow
+from reclustering.clustering import summaries as summarising
 from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import fit_curve, fit_k
+from reclustering.clustering.scaling import define_points
 from reclustering.core.contracts import FEATURES_SCHEMA
+from reclustering.engine.duckdb import DuckDBEngine
 
 ONE = np.ones(4)
 
@@ -26,6 +33,55 @@ def save(path, X, customers=None):
 def table(tmp_path):
     """Return a function that writes rows to a features.parquet and gives its path."""
     return lambda X, name="features.parquet", **kw: save(tmp_path / name, X, **kw)
+
+
+def open_features(path):
+    """Open a features.parquet in DuckDB."""
+    return DuckDBEngine().open(UPath(path), "features", FEATURES_SCHEMA.names)
+
+
+def on_file(function):
+    """Return a function of customers as one of the path of their features.parquet."""
+
+    @wraps(function)
+    def of_path(path, *args, **kw):
+        with open_features(path) as customers:
+            return function(customers, *args, **kw)
+
+    return of_path
+
+
+def on_points(function):
+    """Return a function of customers with points as one of the path of their features.parquet."""
+
+    def of_customers(customers, *args, **kw):
+        define_points(customers, "none")
+        return function(customers, *args, **kw)
+
+    return on_file(of_customers)
+
+
+@on_points
+def read_members(customers, cells):
+    """Read the distinct customers inside some cells."""
+    return summarising.read_members(customers, cells)
+
+
+def summaries(path, scale):
+    """Summarise the customers ever more finely."""
+    with open_features(path) as customers:
+        define_points(customers, "none")
+        yield from summarising.summaries(customers, scale)
+
+
+find_elbow = on_file(elbow.find_elbow)
+cluster_customers = on_file(clusters.cluster_customers)
+
+
+@on_file
+def label_customers(customers, found, out):
+    """Write labels.parquet."""
+    return assignment.label_customers(customers, found, UPath(out))
 
 
 def distinct(X, scale=ONE):

@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reclustering.clustering import summaries as module
-from reclustering.clustering.assignment import label_customers, predictor
-from reclustering.clustering.clusters import cluster_customers
+from reclustering.clustering.assignment import predictor
 from reclustering.core.contracts import FEATURES_SCHEMA
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import returns, save
+from tests.clustering.tables import cluster_customers, label_customers, returns, save
 
 
 def labels_by_customer(path):
@@ -71,10 +70,9 @@ def test_the_file_is_the_features_and_a_column_more(table, tmp_path):
 )
 @given(
     seed=st.integers(0, 2**32 - 1),
-    batch_size=st.integers(1, 700),
     budget=st.sampled_from([60, 1e9]),
 )
-def test_row_order_and_batch_size_change_nothing(tmp_path, seed, batch_size, budget):
+def test_row_order_changes_nothing(tmp_path, seed, budget):
     X = returns(600, seed=7)
     customers = np.arange(600)
     order = np.random.default_rng(seed).permutation(600)
@@ -88,7 +86,7 @@ def test_row_order_and_batch_size_change_nothing(tmp_path, seed, batch_size, bud
         module.BUDGETS = before
     assert ours == theirs
     label_customers(sorted_file, ours, tmp_path / "a.parquet")
-    label_customers(mixed_file, theirs, tmp_path / "b.parquet", batch_size)
+    label_customers(mixed_file, theirs, tmp_path / "b.parquet")
     assert labels_by_customer(tmp_path / "a.parquet") == labels_by_customer(tmp_path / "b.parquet")
 
 
@@ -108,8 +106,9 @@ def test_the_number_of_threads_changes_no_bit(table, monkeypatch):
 def test_a_process_of_its_own_gives_the_same_bits(table):
     features = table(returns(2_000))
     code = (
-        "import json, sys; from pathlib import Path;"
-        "from reclustering.clustering.clusters import cluster_customers;"
+        "import json, sys;"
+        "from tests.clustering.tables import cluster_customers;"
+        "from pathlib import Path;"
         "print(json.dumps(cluster_customers(Path(sys.argv[1]), k=4, scaling='standard')))"
     )
     environment = os.environ | {"OMP_NUM_THREADS": "3", "PYTHONHASHSEED": "5"}

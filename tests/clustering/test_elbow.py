@@ -10,10 +10,8 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
 from reclustering.clustering.choice import Published
-from reclustering.clustering.clusters import cluster_customers
-from reclustering.clustering.elbow import find_elbow
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import returns
+from tests.clustering.tables import cluster_customers, find_elbow, returns
 
 
 def blobs(k, each=30):
@@ -217,12 +215,16 @@ def test_the_tasks_do_not_import_what_they_do_not_use(table, tmp_path):
     """Each task is a process of its own, every night."""
     code = """
 import sys
-from pathlib import Path
-from reclustering.clustering.clusters import cluster_customers
+from upath import UPath
 from reclustering.clustering.assignment import label_customers
+from reclustering.clustering.clusters import cluster_customers
+from reclustering.core.contracts import FEATURES_SCHEMA
+from reclustering.engine.duckdb import DuckDBEngine
 
-features, labels = map(Path, sys.argv[1:])
-label_customers(features, cluster_customers(features, k=3, scaling="standard"), labels)
+features, labels = map(UPath, sys.argv[1:])
+with DuckDBEngine().open(features, "features", FEATURES_SCHEMA.names) as customers:
+    found = cluster_customers(customers, k=3, scaling="standard")
+    label_customers(customers, found, labels)
 from reclustering.clustering import elbow
 
 print(*sys.modules)

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from reclustering.clustering.elbow import find_elbow
 from reclustering.clustering.evidence import bends_of
-from tests.clustering.tables import curve, distinct
+from tests.clustering.tables import curve, distinct, find_elbow
 
 
 def evidence(path, k_max=19, **given):

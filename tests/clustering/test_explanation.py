@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import silhouette_samples
 
-from reclustering.clustering.clusters import cluster_customers
-from tests.clustering.tables import returns
+from tests.clustering.tables import cluster_customers, returns
 
 
 def quality(path, k, scaling="none", **given):

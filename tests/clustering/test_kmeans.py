@@ -11,9 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from reclustering.clustering.cells import nearest
 from reclustering.clustering.kmeans import fit_best
-from reclustering.clustering.summaries import summaries
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import ONE, SHAPES, curve, distinct, fit
+from tests.clustering.tables import ONE, SHAPES, curve, distinct, fit, summaries
 
 
 def best_by_brute_force(X, k):

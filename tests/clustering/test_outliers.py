@@ -4,15 +4,15 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from reclustering.clustering.assignment import label_customers
-from reclustering.clustering.clusters import cluster_customers
-from reclustering.clustering.elbow import find_elbow
 from reclustering.clustering.outliers import find_far
-from tests.clustering.tables import returns
+from reclustering.clustering.scaling import define_points
+from tests.clustering.tables import cluster_customers, find_elbow, label_customers, on_file, returns
 
 
-def far(path, method="none", *, set_aside=True):
-    return find_far(path, method, set_aside=set_aside)[1]
+@on_file
+def far(customers, method="none", *, set_aside=True):
+    define_points(customers, method)
+    return find_far(customers, method, set_aside=set_aside)[1]
 
 
 def labels(path, out, scaling, outliers, k=None):

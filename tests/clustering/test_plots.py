@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from reclustering.clustering.clusters import cluster_customers
-from reclustering.clustering.elbow import find_elbow
 from reclustering.clustering.plots import write_clusters_plot, write_elbow_plot
-from tests.clustering.tables import returns
+from tests.clustering.tables import cluster_customers, find_elbow, returns
 
 
 @pytest.mark.parametrize("X", [returns(500), np.zeros((3, 4)), returns(500) * [1, 1, 1e6, 1]])

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from reclustering.clustering.clusters import cluster_customers
 from reclustering.clustering.profile import cluster_table, describe
+from tests.clustering.tables import cluster_customers
 
 FEATURES = ("orderRatio", "itemsRatio", "monetaryRatio", "frequency")
 

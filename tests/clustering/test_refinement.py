@@ -5,14 +5,15 @@ from itertools import product
 import numpy as np
 import pytest
 
+from reclustering.clustering import refinement
 from reclustering.clustering import summaries as module
 from reclustering.clustering.assignment import predictor
 from reclustering.clustering.cells import Cells, nearest
-from reclustering.clustering.clusters import cluster_customers
 from reclustering.clustering.kmeans import fit_k
-from reclustering.clustering.refinement import _crossed, label_order, refine
-from reclustering.clustering.summaries import summaries
-from tests.clustering.tables import ONE, SHAPES, returns
+from reclustering.clustering.refinement import _crossed, label_order
+from tests.clustering.tables import ONE, SHAPES, cluster_customers, on_points, returns, summaries
+
+refine = on_points(refinement.refine)
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Units of the features, and the logarithms that are an alternative."""
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from reclustering.clustering.clusters import cluster_customers
 from reclustering.clustering.scaling import (
-    coordinates,
+    define_points,
     fit_scaling,
     quantiles,
     scale_of,
@@ -16,17 +14,29 @@ from reclustering.clustering.scaling import (
 )
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import SHAPES, returns
+from tests.clustering.tables import SHAPES, cluster_customers, on_file, returns
+
+
+@on_file
+def fitted(customers, method, without=None):
+    define_points(customers, method)
+    return fit_scaling(customers, method, without)
+
+
+@on_file
+def points(customers, method):
+    define_points(customers, method)
+    return customers.rows("SELECT * FROM points ORDER BY customer")
 
 
 def units(path, method, without=None):
-    return scale_of(fit_scaling(path, method, without)).tolist()
+    return scale_of(fitted(path, method, without)).tolist()
 
 
 @pytest.mark.parametrize("method", ["none", "log"])
 def test_where_distances_are_taken_as_they_are_the_units_are_one(table, method):
     X = np.random.default_rng(0).random((50, 4)) * 9
-    assert fit_scaling(table(X), method) == {"method": method, "scale": dict.fromkeys(FEATURES, 1)}
+    assert fitted(table(X), method) == {"method": method, "scale": dict.fromkeys(FEATURES, 1)}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -89,15 +99,14 @@ def test_rows_can_be_left_out(table, method):
 
 
 def test_log_takes_logarithms_of_one_more(table):
-    X = returns(300)
-    path = table(X)
-    with coordinates(path, "log") as points:
-        found = pq.read_table(points)
-        assert points != path
-    assert found["customer"].to_pylist() == list(range(1, 301))
-    np.testing.assert_array_equal(found["frequency"].to_numpy(), np.log1p(X[:, 3]))
-    with coordinates(path, "standard") as points:
-        assert points == path
+    X = np.vstack([returns(300), np.geomspace(1e-7, 2**31 - 1, 4 * 500).reshape(-1, 4)])
+    X[:, 3] = np.floor(X[:, 3])
+    found = np.array(points(table(X), "log"))
+    assert found[:, 0].tolist() == list(range(1, len(X) + 1))
+    np.testing.assert_allclose(found[:, 1:], np.log1p(X), rtol=5e-16, atol=2e-16)
+    # In the query and for one customer: the same to the last bit.
+    np.testing.assert_array_equal(found[:, 1:], to_coordinates(X, "log"))
+    np.testing.assert_array_equal(np.array(points(table(X), "standard"))[:, 1:], X)
 
 
 def test_features_come_back_from_coordinates():
@@ -108,7 +117,7 @@ def test_features_come_back_from_coordinates():
 
 def test_an_unknown_method_is_refused(table):
     with pytest.raises(BadInputError, match="scaling is 'minmax'; expected one of none, standard"):
-        fit_scaling(table(np.zeros((1, 4))), "minmax")
+        fitted(table(np.zeros((1, 4))), "minmax")
 
 
 def test_weighted_quantiles_are_numpys():

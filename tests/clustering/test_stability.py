@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reclustering.clustering.clusters import cluster_customers
+from tests.clustering.tables import cluster_customers
 from tests.clustering.test_elbow import blobs
 
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from reclustering.clustering import summaries as module
-from reclustering.clustering.summaries import read_members, summaries
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import SHAPES, returns
+from tests.clustering.tables import SHAPES, read_members, returns, summaries
 
 ONE = np.ones(4)
 PARTS = ("X", "n", "lo", "hi", "spread")

@@ -17,9 +17,12 @@ from reclustering.core.errors import BadInputError
 from reclustering.core.guards import Bounds
 from reclustering.core.run import Run
 from reclustering.delivery.settings import MailSettings
+from reclustering.engine.duckdb import DuckDBEngine
 from reclustering.target_list.settings import ListSettings
 from reclustering.warehouse.schema import create_own_objects, require_source
 from tests.stores import NOW, Store, extract
+
+ENGINE = DuckDBEngine()
 
 DAY = date(2024, 1, 1)
 KEEP, RETURN = range(1, 9), range(9, 12)
@@ -76,11 +79,11 @@ def walk(store: Store, run: Run, mailer: Mailer) -> dict[str, int]:
     require_source(warehouse)
     settings_of_fit = {"scaling": "none", "outliers": "keep"}
     extract(warehouse, run)
-    steps.choose_k(warehouse, run, k=2, k_max=19, patience=7, **settings_of_fit)
-    steps.fit_clusters(warehouse, run, **settings_of_fit)
+    steps.choose_k(warehouse, ENGINE, run, k=2, k_max=19, patience=7, **settings_of_fit)
+    steps.fit_clusters(warehouse, ENGINE, run, **settings_of_fit)
     judged = {"label": 0, "bounds": Bounds()}
     steps.check_fit(warehouse, run, manual=True, **judged)
-    steps.write_labels(warehouse, run, now=NOW)
+    steps.write_labels(warehouse, ENGINE, run, now=NOW)
     to = "marketing@example.com"
     settings = MailSettings(recipients=to, store="Shop")
     steps.build_target_list(warehouse, run, who=ListSettings(), settings=settings, **judged)
@@ -133,10 +136,10 @@ def test_only_a_fit_that_was_checked_is_published(shop: Store, tmp_path: Path) -
     extract(warehouse, run)
     settings = {"scaling": "none", "outliers": "keep"}
     for k in (2, 1):
-        steps.choose_k(warehouse, run, k=k, k_max=19, patience=7, **settings)
-        steps.fit_clusters(warehouse, run, **settings)
+        steps.choose_k(warehouse, ENGINE, run, k=k, k_max=19, patience=7, **settings)
+        steps.fit_clusters(warehouse, ENGINE, run, **settings)
         if k == 2:
             steps.check_fit(warehouse, run, label=0, bounds=Bounds(), manual=False)
     with pytest.raises(BadInputError, match=r"is not the fit that was checked. Clear check_fit"):
-        steps.write_labels(warehouse, run, now=NOW)
+        steps.write_labels(warehouse, ENGINE, run, now=NOW)
     assert shop.count("customer_clusters") == 0

@@ -195,7 +195,7 @@ def test_rows_that_did_not_arrive_whole_are_not_published(
 def test_an_unreadable_file_is_not_published(ready: Store, tmp_path: Path, content: bytes) -> None:
     labels = tmp_path / "labels.parquet"
     labels.write_bytes(content)
-    with pytest.raises(BadInputError, match=r"not a readable labels\.parquet"):
+    with pytest.raises(BadInputError, match=r"labels\.parquet cannot be read"):
         publish(ready.hook(), labels, DAY)
     assert ready.count("customer_clusters_staging") == 0
 

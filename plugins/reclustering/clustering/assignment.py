@@ -1,40 +1,32 @@
-"""Who is in which cluster: the label of every customer, streamed from one Parquet file to another."""
+"""Who is in which cluster: the label of every customer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+from upath import UPath
 
 from reclustering.clustering.cells import nearest
-from reclustering.clustering.feature_scan import read_batches
-from reclustering.clustering.scaling import feature_matrix, scale_of, to_coordinates
+from reclustering.clustering.queries import COLUMNS
+from reclustering.clustering.scaling import coordinates_query, scale_of, to_coordinates
 from reclustering.core.contracts import FEATURES, LABELS_SCHEMA
-
-REPEATED = ["frequency", "label"]
-"""Columns of few values: a dictionary of the others only costs time."""
+from reclustering.core.protocols import Customers
 
 
-def label_customers(
-    features: Path, clusters: dict[str, Any], out: Path, batch_size: int = 262_144
-) -> list[int]:
+def label_customers(customers: Customers, clusters: dict[str, Any], out: UPath) -> list[int]:
     """Write features.parquet with a column `label` more, row by row in the same order, and count returners.
 
     Parameters
     ----------
-    features : Path
-        A validated features.parquet.
+    customers : Customers
+        All of them.
     clusters : dict
         The content of clusters.json.
-    out : Path
+    out : UPath
         Where to write labels.parquet.
-    batch_size : int
-        Rows in memory at a time; the labels do not depend on it.
 
     Returns
     -------
@@ -44,18 +36,40 @@ def label_customers(
     Raises
     ------
     BadInputError
-        If `features` cannot be read.
+        If the features cannot be read.
     """
-    predict = predictor(clusters)
-    returners = np.zeros(clusters["k"], dtype=np.int64)
-    with pq.ParquetWriter(out, LABELS_SCHEMA, use_dictionary=REPEATED) as sink:
-        for batch in read_batches(features, batch_size):
-            X = feature_matrix(batch)
-            found = predict(X)
-            returners += np.bincount(found[X.any(axis=1)], minlength=clusters["k"])
-            label = pa.Array.from_buffers(pa.uint8(), batch.num_rows, [None, pa.py_buffer(found)])
-            sink.write_batch(pa.record_batch([*batch.columns, label], schema=LABELS_SCHEMA))
-    return [int(n) for n in returners]
+    customers.define("labelled", labels_query(clusters))
+    customers.write("SELECT * FROM labelled", out, LABELS_SCHEMA)
+    returned = " OR ".join(f"{column} <> 0" for column in COLUMNS)
+    found = customers.rows(
+        f"SELECT label, count(*) FROM labelled WHERE {returned} GROUP BY label"  # noqa: S608
+    )
+    returners = dict(found)
+    return [int(returners.get(label, 0)) for label in range(clusters["k"])]
+
+
+def labels_query(clusters: dict[str, Any]) -> str:
+    """Return the query for what `predictor` says of every customer, in the same arithmetic."""
+    scale = scale_of(clusters["scaling"])
+    centroids = np.array(clusters["coordinates"], dtype=float) / scale
+    scaled = ", ".join(f"x{j} / {float(scale[j])!r} AS s{j}" for j in range(len(FEATURES)))
+    distances = ", ".join(
+        f"sqrt({' + '.join(_squared(j, float(value)) for j, value in enumerate(centroid))}) AS d{i}"
+        for i, centroid in enumerate(centroids)
+    )
+    every = [f"d{i}" for i in range(len(centroids))]
+    nearest_first = " ".join(f"WHEN {one} THEN {i}" for i, one in enumerate(every))
+    own = ", ".join(["customer", *COLUMNS])
+    least = f"least({', '.join(every)})" if len(every) > 1 else every[0]
+    return (
+        f"SELECT {own}, CASE {least} {nearest_first} END AS label"  # noqa: S608
+        f" FROM (SELECT {own}, {distances} FROM (SELECT {own}, {scaled}"
+        f" FROM ({coordinates_query(clusters['scaling']['method'])}) AS a) AS b) AS c"
+    )
+
+
+def _squared(j: int, value: float) -> str:
+    return f"(s{j} - {value!r}) * (s{j} - {value!r})"
 
 
 def predictor(clusters: dict[str, Any]) -> Callable[[np.ndarray], np.ndarray]:

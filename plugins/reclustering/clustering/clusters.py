@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import tee
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +14,15 @@ from reclustering.clustering.kmeans import fit_k
 from reclustering.clustering.outliers import are_far, find_far, name_customers, split
 from reclustering.clustering.profile import describe_clusters
 from reclustering.clustering.refinement import refine
-from reclustering.clustering.scaling import coordinates, to_coordinates
+from reclustering.clustering.scaling import define_points, to_coordinates
 from reclustering.clustering.stability import stability
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
+from reclustering.core.protocols import Customers
 
 
 def cluster_customers(
-    features: Path,
+    customers: Customers,
     *,
     k: int,
     scaling: str,
@@ -34,8 +34,8 @@ def cluster_customers(
 
     Parameters
     ----------
-    features : Path
-        A validated features.parquet.
+    customers : Customers
+        All of them.
     k : int
         Number of clusters, at least 1.
     scaling : Scaling
@@ -64,21 +64,21 @@ def cluster_customers(
     if k < 1:
         raise BadInputError(f"k is {k}; expected at least 1.")
     set_aside = outliers == "set_aside"
-    with coordinates(features, scaling) as points:
-        units, far, found = find_far(points, scaling, set_aside=set_aside)
-        left_out = far if set_aside else far[:0]
-        first, finer = tee(found)
-        _, apart = split(next(first), left_out)
-        cells, solution = fit_k(
-            (split(one, left_out)[0] for one in finer),
-            k,
-            seed,
-            also=[] if start is None else [np.array(start, dtype=float)],
-        )
-        cells, fit = refine(points, cells, solution.centroids, scaling)
-        customers = name_customers(features, points, far)
+    define_points(customers, scaling)
+    units, far, found = find_far(customers, scaling, set_aside=set_aside)
+    left_out = far if set_aside else far[:0]
+    first, finer = tee(found)
+    _, apart = split(next(first), left_out)
+    cells, solution = fit_k(
+        (split(one, left_out)[0] for one in finer),
+        k,
+        seed,
+        also=[] if start is None else [np.array(start, dtype=float)],
+    )
+    cells, fit = refine(customers, cells, solution.centroids, scaling)
+    named = name_customers(customers, far)
     if not set_aside:
-        customers = _with_influence(customers, cells, scaling)
+        named = _with_influence(named, cells, scaling)
     clusters = describe_clusters(cells, fit, scaling, apart)
     quality = explain(cells, fit, scaling, are_far(cells, far))
     return {
@@ -86,7 +86,7 @@ def cluster_customers(
         "seed": seed,
         "scaling": units,
         "coordinates": fit.centroids.tolist(),
-        "outliers": {"mode": outliers, "customers": customers},
+        "outliers": {"mode": outliers, "customers": named},
         "inertia": fit.inertia,
         "rows": cells.rows + apart.rows,
         "quantile_resolution": dict(

@@ -11,6 +11,7 @@ import pandas as pd
 
 from reclustering.core.contracts import FEATURES
 from reclustering.core.scratch import spill_folder
+from reclustering.core.tables import part_files
 
 MEMORY = "512MB"
 """For joining two runs' customers; beyond it DuckDB uses the disk."""
@@ -34,8 +35,15 @@ GROUP BY ALL
 """
 
 
+FIRST_RUN = {
+    "first_run": True,
+    "summary": "First run: nothing was published before, so there is nothing to compare.",
+}
+"""What is said in place of a comparison."""
+
+
 def compare_with_previous(
-    clusters: dict[str, Any], labels: Path, previous: dict[str, Any] | None
+    clusters: dict[str, Any], labels: Path, previous: dict[str, Any]
 ) -> dict[str, Any]:
     """Compare a run with the last published one.
 
@@ -45,15 +53,14 @@ def compare_with_previous(
         This run's clusters.json.
     labels : Path
         This run's labels.parquet.
-    previous : dict or None
+    previous : dict
         ``as_of``, ``run_id``, ``k``, ``clusters`` (each with label, size and centroid) and ``labels``
-        (a Parquet file with `PREVIOUS_LABELS_SCHEMA`) of the last published run; None if there is
-        none.
+        (a Parquet file with `PREVIOUS_LABELS_SCHEMA`) of the last published run.
 
     Returns
     -------
     dict
-        ``first_run`` and ``summary``; unless it is the first run also ``migration`` (customers by
+        ``first_run`` and ``summary``, as `FIRST_RUN`, and ``migration`` (customers by
         previous label, down, and label, across), ``joined`` and ``left`` (customers by label and
         by previous label), ``pairs`` (clusters that are each other's counterpart, with the shift
         of the centroid in the features' own units), ``changed`` (customers of both runs that are
@@ -67,11 +74,6 @@ def compare_with_previous(
     "The Hungarian method for the assignment problem", 1955). Clusters without a common customer
     are never paired.
     """
-    if previous is None:
-        return {
-            "first_run": True,
-            "summary": "First run: nothing was published before, so there is nothing to compare.",
-        }
     counts = _counts(previous["labels"], labels)
     table = _migration(counts, previous["k"], clusters["k"])
     stayed = table.iloc[:-1, :-1].to_numpy()
@@ -106,7 +108,8 @@ def _counts(previous: Path, labels: Path) -> pd.DataFrame:
     with spill_folder() as folder, duckdb.connect() as con:
         con.execute(f"SET memory_limit = '{MEMORY}'")
         con.execute(f"SET temp_directory = '{folder}'")
-        return con.execute(MIGRATION, {"previous": str(previous), "labels": str(labels)}).df()
+        parts = [str(one) for one in part_files(labels)]
+        return con.execute(MIGRATION, {"previous": str(previous), "labels": parts}).df()
 
 
 def _migration(counts: pd.DataFrame, previous_k: int, k: int) -> pd.DataFrame:

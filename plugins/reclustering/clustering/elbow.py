@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from reclustering.clustering.choice import DEFAULT_GROUPS, Choice, Published, ch
 from reclustering.clustering.evidence import weigh
 from reclustering.clustering.kmeans import Fit, fit_curve, require_distinct, settle
 from reclustering.clustering.outliers import find_far, group_far, name_customers, split
-from reclustering.clustering.scaling import coordinates
+from reclustering.clustering.scaling import define_points
 from reclustering.clustering.validity import validity_indices
 from reclustering.core.contracts import FEATURES
 from reclustering.core.errors import BadInputError
 from reclustering.core.params import LARGEST_K, PATIENCE
+from reclustering.core.protocols import Customers
 
 CURVE_CELLS = 2**14
 """The curve is drawn on a summary of this size, if that is fine enough."""
@@ -31,7 +31,7 @@ INDEX_NAMES = {
 
 
 def find_elbow(
-    features: Path,
+    customers: Customers,
     *,
     k: int | None,
     k_max: int,
@@ -49,8 +49,8 @@ def find_elbow(
 
     Parameters
     ----------
-    features : Path
-        A validated features.parquet.
+    customers : Customers
+        All of them.
     k : int or None
         A fixed number of clusters, at least 1; None to choose.
     k_max : int
@@ -88,23 +88,23 @@ def find_elbow(
         if value is not None and value < 1:
             raise BadInputError(f"{name} is {value}; expected at least 1. Change the parameter.")
     keep = outliers == "keep"
-    with coordinates(features, scaling) as points:
-        _, far, found = find_far(points, scaling, set_aside=not keep)
-        summaries, again = tee(_for_curve(found))
-        longest = max(k_max + 1, k or 1, history[0].groups if history else DEFAULT_GROUPS)
-        others, fits = fit_curve((split(one, far)[0] for one in summaries), longest, seed)
-        far_centroids = group_far(far, others) if keep else far[:0]
-        far_groups = len(far_centroids)
-        evidence = weigh(others, fits[: k_max + 1])
-        fixed = None if k is None else max(k - far_groups, 1)
-        choice = choose_groups(evidence["groups"], history, fixed=fixed, patience=patience)
-        groups = min(choice.groups, len(fits))
-        chosen = k or _possible(groups + far_groups)
-        cells = others
-        if len(far) and keep:
-            start = np.vstack([fits[groups - 1].centroids, far_centroids])
-            cells, fits = _with_far(again, chosen, max(k_max, chosen), seed, start)
-        customers = name_customers(features, points, far)
+    define_points(customers, scaling)
+    _, far, found = find_far(customers, scaling, set_aside=not keep)
+    summaries, again = tee(_for_curve(found))
+    longest = max(k_max + 1, k or 1, history[0].groups if history else DEFAULT_GROUPS)
+    others, fits = fit_curve((split(one, far)[0] for one in summaries), longest, seed)
+    far_centroids = group_far(far, others) if keep else far[:0]
+    far_groups = len(far_centroids)
+    evidence = weigh(others, fits[: k_max + 1])
+    fixed = None if k is None else max(k - far_groups, 1)
+    choice = choose_groups(evidence["groups"], history, fixed=fixed, patience=patience)
+    groups = min(choice.groups, len(fits))
+    chosen = k or _possible(groups + far_groups)
+    cells = others
+    if len(far) and keep:
+        start = np.vstack([fits[groups - 1].centroids, far_centroids])
+        cells, fits = _with_far(again, chosen, max(k_max, chosen), seed, start)
+    named = name_customers(customers, far)
     require_distinct(len(fits), chosen)
     curve = [_point(cells, fit) for fit in fits[:k_max]]
     indices = validity_indices(cells, fits[:k_max])
@@ -113,7 +113,7 @@ def find_elbow(
         "method": choice.method,
         "groups": groups,
         "far_groups": far_groups,
-        "outliers": {"mode": outliers, "customers": customers},
+        "outliers": {"mode": outliers, "customers": named},
         "evidence": evidence | {"since": choice.since, "in_a_row": choice.in_a_row},
         "previous_k": history[0].k if history else None,
         "change": _change(chosen, history[0].k if history else None),

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 
 from reclustering.clustering.cells import Cells
-from reclustering.clustering.feature_scan import COLUMNS, register_rows, scan
+from reclustering.clustering.queries import COLUMNS, register_rows
 from reclustering.clustering.scaling import fit_scaling, quantiles, scale_of
 from reclustering.clustering.summaries import read_members, summaries
 from reclustering.core.contracts import FEATURES
+from reclustering.core.protocols import Customers
 
 ISOLATION = 2.0
 """Far is this many times as far from the median customer as the next one."""
@@ -37,14 +37,14 @@ PASSES = 5
 
 
 def find_far(
-    points: Path, method: str, *, set_aside: bool
+    customers: Customers, method: str, *, set_aside: bool
 ) -> tuple[dict[str, Any], np.ndarray, Iterator[Cells]]:
     """Find the customers far from all others, and the units in which they are.
 
     Parameters
     ----------
-    points : Path
-        What `scaling.coordinates` gave.
+    customers : Customers
+        With the relation `points` of `scaling.define_points`.
     method : Scaling
         How features are weighed against each other.
     set_aside : bool
@@ -61,10 +61,10 @@ def find_far(
     """
     far = np.empty((0, 4))
     for _ in range(PASSES):
-        units = fit_scaling(points, method, far if set_aside else None)
-        finer = summaries(points, scale_of(units))
+        units = fit_scaling(customers, method, far if set_aside else None)
+        finer = summaries(customers, scale_of(units))
         before, cells = len(far), next(finer)
-        far = _rows(points, cells.take(_far(cells)))
+        far = _rows(customers, cells.take(_far(cells)))
         if not set_aside or method in ("none", "log") or len(far) == before:
             break
     return units, far, chain([cells], finer)
@@ -108,19 +108,15 @@ def group_far(far: np.ndarray, others: Cells) -> np.ndarray:
     return np.vstack([far[groups == group].mean(axis=0) for group in np.unique(groups)])
 
 
-def name_customers(features: Path, points: Path, far: np.ndarray) -> list[dict[str, Any]]:
+def name_customers(customers: Customers, far: np.ndarray) -> list[dict[str, Any]]:
     """Return who the far rows are: each customer's key and features, sorted by key."""
     columns = ", ".join(COLUMNS)
-    with scan(points) as con:
-        register_rows(con, "far", far)
-        con.execute(
-            f"CREATE TABLE keys AS SELECT customer FROM features SEMI JOIN far USING ({columns})"  # noqa: S608
-        )
-        found = con.read_parquet(str(features)).select(f"customer, {columns}")
-        found.create_view("named")
-        rows = con.execute(
-            "FROM named SEMI JOIN keys USING (customer) ORDER BY customer"
-        ).fetchall()
+    register_rows(customers, "far", far)
+    keys = f"SELECT customer FROM points SEMI JOIN far USING ({columns})"  # noqa: S608
+    rows = customers.rows(
+        f"SELECT customer, {columns} FROM features"  # noqa: S608
+        f" WHERE customer IN ({keys}) ORDER BY customer"
+    )
     return [dict(zip(["customer", *FEATURES], row, strict=True)) for row in rows]
 
 
@@ -142,12 +138,12 @@ def _far(cells: Cells) -> np.ndarray:
     return order[np.flatnonzero(far)[0] + 1 :] if far.any() else order[:0]
 
 
-def _rows(points: Path, cells: Cells) -> np.ndarray:
+def _rows(customers: Customers, cells: Cells) -> np.ndarray:
     """Return the distinct rows in some cells, most of which hold one."""
     merged = np.any(cells.lo < cells.hi, axis=1)
     rows = [cells.X[~merged]]
     if merged.any():
-        rows.append(read_members(points, cells.take(merged)).X)
+        rows.append(read_members(customers, cells.take(merged)).X)
     return np.vstack(rows)
 
 

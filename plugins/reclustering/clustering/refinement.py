@@ -8,14 +8,13 @@ k-means clustering algorithm: analysis and implementation", IEEE PAMI 24, 2002, 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from reclustering.clustering.cells import Cells
 from reclustering.clustering.kmeans import Fit, settle
 from reclustering.clustering.scaling import to_features
 from reclustering.clustering.summaries import read_members
+from reclustering.core.protocols import Customers
 
 MARGIN = 1.0
 """Boxes are grown by this many cell widths when choosing what to open, so that the customers read
@@ -23,14 +22,14 @@ for one iteration serve the next ones too."""
 
 
 def refine(
-    features: Path, cells: Cells, centroids: np.ndarray, scaling: str = "none"
+    customers: Customers, cells: Cells, centroids: np.ndarray, scaling: str = "none"
 ) -> tuple[Cells, Fit]:
     """Converge k-means on all customers, and number the clusters.
 
     Parameters
     ----------
-    features : Path
-        The coordinates that `cells` summarises.
+    customers : Customers
+        With the relation `points` that `cells` summarises.
     cells : Cells
         One of its `summaries`.
     centroids : ndarray of shape (k, 4), float64
@@ -54,7 +53,7 @@ def refine(
             return cells, fit
         if crossed.any():
             crossed = _crossed(closed, fit.centroids, margin=MARGIN)
-            rows = read_members(features, closed.take(crossed))
+            rows = read_members(customers, closed.take(crossed))
             opened = rows if opened is None else opened.join(rows)
             closed = closed.take(~crossed)
             cells = closed.join(opened)

@@ -61,20 +61,28 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
                 _put(scratch, target)
         _note(target, "written")
         return
-    local.parent.mkdir(parents=True, exist_ok=True)
-    for left in local.parent.glob(f".*.{target.name}"):
-        # By an attempt that was killed; no other one writes a file of this run.
-        left.unlink(missing_ok=True)
+    _remove_left(local)
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=f".{target.name}", dir=local.parent)
     os.close(descriptor)
     scratch = Path(name)
     try:
         yield scratch
         scratch.chmod(mode)
+        remove_parts(target)
         scratch.replace(local)
     finally:
         scratch.unlink(missing_ok=True)
     _note(target, "written")
+
+
+def _remove_left(local: Path) -> None:
+    """Remove what an attempt that was killed has left; no other one writes a file of this run."""
+    local.parent.mkdir(parents=True, exist_ok=True)
+    for left in local.parent.glob(f".*.{local.name}"):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _put(local: Path, target: UPath) -> None:
@@ -90,8 +98,51 @@ def _put(local: Path, target: UPath) -> None:
 
 
 @contextmanager
+def publish_parts(target: UPath) -> Iterator[UPath]:
+    """Give a folder for an engine to write its part files in; when the block ends it becomes `target`.
+
+    In a bucket it is `target` at once, and complete when it holds `tables.COMPLETE`.
+    """
+    local = _local_path(target)
+    if local is None:
+        remove_parts(target)
+        yield target
+    else:
+        _remove_left(local)
+        scratch = Path(tempfile.mkdtemp(prefix=".", suffix=f".{target.name}", dir=local.parent))
+        try:
+            # An engine's workers may be other users; the folder of the run says who may come this far.
+            scratch.chmod(0o777)
+            yield UPath(scratch)
+            for checksum in scratch.glob(".*.crc"):
+                # Of Hadoop's, which would not let a customer be erased from a part.
+                checksum.unlink()
+            remove_parts(target)
+            local.unlink(missing_ok=True)
+            scratch.replace(local)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+    _note(target, "written")
+
+
+def remove_parts(table: UPath) -> None:
+    """Remove a table that is a folder of part files; one that is a file, or not there, stays."""
+    if table.is_dir():
+        remove_folder(table)
+
+
+def remove_table(table: UPath) -> None:
+    """Remove a table, be it a file or a folder of part files."""
+    if table.is_dir():
+        remove_folder(table)
+    else:
+        # Not unlink(), which in a bucket takes the path for a pattern.
+        table.fs.rm_file(table.path)
+
+
+@contextmanager
 def fetch(source: UPath) -> Iterator[Path]:
-    """Give a local file with the content of `source`.
+    """Give a local file, or folder of part files, with the content of `source`.
 
     Raises
     ------
@@ -110,6 +161,11 @@ def fetch(source: UPath) -> Iterator[Path]:
     _note(source, "read")
     if local is not None:
         yield local
+        return
+    if source.is_dir():
+        with tempfile.TemporaryDirectory() as folder, explained(source):
+            source.fs.get(f"{source.path}/", f"{folder}/", recursive=True)
+            yield Path(folder)
         return
     with scratch_file() as copy:
         with explained(source), source.open("rb") as remote, copy.open("wb") as sink:

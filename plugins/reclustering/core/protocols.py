@@ -1,17 +1,19 @@
-"""What the stages ask of the world: a warehouse and a way to send mail.
+"""What the stages ask of the world: a warehouse, an engine for the work on all customers, a way to send mail.
 
-The adapters in `warehouse` and `mail` fulfil these; so can a stand-in of a test. Statements are named
-by their file under `include/sql`, without the ending, such as `labels/previous_run`. Their values are
-passed as a mapping and bound by the driver.
+The adapters in `warehouse`, `engine` and `mail` fulfil these; so can a stand-in of a test. Statements are
+named by their file under `include/sql`, without the ending, such as `labels/previous_run`. Their values
+are passed as a mapping and bound by the driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+from upath import UPath
 
 Parameters = Mapping[str, Any]
 
@@ -33,6 +35,10 @@ class Session(Protocol):
 
 class Warehouse(Protocol):
     """A store with the four source tables and the pipeline's own tables in schema `dbo`."""
+
+    @property
+    def load_sessions(self) -> int:
+        """How many calls of `load` it may be asked to serve at once."""
 
     def read(self, *, late: bool = False) -> AbstractContextManager[Session]:
         """Open a session that sees one consistent state and blocks no writer.
@@ -60,6 +66,52 @@ class Warehouse(Protocol):
         ------
         TerminalError
             Names what is not.
+        """
+
+
+class Customers(Protocol):
+    """The customers of a run's file, as a relation that can be asked.
+
+    Every query is written once, in DuckDB's dialect, and so that each engine gives the same bits for it: sums
+    of whole numbers that fit in 64 bits or a decimal, and of floating-point numbers only what IEEE 754 rounds
+    in one way (+, -, *, /, sqrt, and no sum over rows).
+
+    Attributes
+    ----------
+    source : str
+        Where they come from, for messages.
+    """
+
+    source: str
+
+    def arrays(self, sql: str) -> dict[str, np.ndarray]:
+        """Give the columns of a query's result, each of shape (n,), float64."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Give the rows of a query's result, which is small."""
+
+    def define(self, name: str, sql: str, *, keep: bool = False) -> None:
+        """Make a query's result known as a relation: to be worked out whenever it is read, or kept."""
+
+    def register(self, name: str, columns: Mapping[str, np.ndarray]) -> None:
+        """Make some rows known as a relation, in place of an earlier one of that name."""
+
+    def write(self, sql: str, target: UPath, schema: pa.Schema) -> None:
+        """Publish a query's result, sorted by customer, as a Parquet file or a folder of part files."""
+
+
+class Engine(Protocol):
+    """What does the work that grows with the number of customers."""
+
+    def open(
+        self, table: UPath, relation: str, columns: Sequence[str]
+    ) -> AbstractContextManager[Customers]:
+        """Open some columns of a Parquet file, or of a folder of part files, as a relation.
+
+        Raises
+        ------
+        BadInputError
+            When it cannot be read, or has no rows.
         """
 
 

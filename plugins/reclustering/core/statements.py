@@ -24,6 +24,24 @@ def for_duckdb(name: str) -> str:
     return tree.transform(_to_duckdb).sql(dialect="duckdb", comments=False)
 
 
+@cache
+def totals_query(name: str, relation: str) -> tuple[tuple[str, ...], str]:
+    """Give a statement about some rows of one table as a query, in DuckDB's dialect, about all of a relation.
+
+    Returns
+    -------
+    names : tuple of str
+        The columns of its result.
+    sql : str
+        The query.
+    """
+    tree = sqlglot.parse_one(for_duckdb(name), read="duckdb", into=exp.Select)
+    tree.set("where", None)
+    for table in list(tree.find_all(exp.Table)):
+        table.replace(exp.to_table(relation, alias=table.alias))
+    return tuple(tree.named_selects), tree.sql(dialect="duckdb")
+
+
 def _to_duckdb(node: exp.Expr) -> exp.Expr:
     # How SQL Server keeps a table; DuckDB has nothing to set.
     if isinstance(node, exp.Alter) and isinstance(node.args["actions"][0], exp.AlterSet):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from reclustering.core.errors import BadInputError, TerminalError, TransientError
-from reclustering.core.protocols import Session, Warehouse
+from reclustering.core.errors import TerminalError, TransientError
+from reclustering.core.protocols import Customers, Session, Warehouse
 from reclustering.core.run import Run
-from reclustering.core.statements import for_duckdb
+from reclustering.core.statements import totals_query
+from reclustering.core.tables import count_rows, read_table_batches
 
 CHECKSUM = "labels/staging_checksum"
 """The statement whose result must be the same for the file and for what was staged from it."""
@@ -51,6 +51,7 @@ def publish_labels(
     run: Run,
     labels: Path,
     *,
+    totals: dict[str, int],
     elbow: dict[str, Any],
     clusters: dict[str, Any],
     baseline: dict[str, Any],
@@ -70,6 +71,8 @@ def publish_labels(
         Whose as_of to replace.
     labels : Path
         `labels.parquet`.
+    totals : dict
+        What `staging_totals` says of it.
     elbow, clusters : dict
         The content of `elbow.json` and `clusters.json`.
     baseline : dict
@@ -86,8 +89,6 @@ def publish_labels(
 
     Raises
     ------
-    BadInputError
-        When `labels` is not readable or has no rows.
     TransientError
         When staging does not hold as many rows as `labels.parquet`.
     TerminalError
@@ -95,13 +96,12 @@ def publish_labels(
     """
     # Columns of type datetime2 carry no zone; they are UTC by convention.
     published_at = now.replace(tzinfo=None)
-    expected = _checksum(labels)
     staging_key = _staging_key(published_at)
-    warehouse.load("customer_clusters_staging", _staging_rows(labels, staging_key))
+    _stage(warehouse, labels, staging_key)
     this_attempt = {"staging_key": staging_key}
     this_day = {"as_of": run.as_of}
     with warehouse.transaction(lock=f"customer_clusters/{run.as_of}") as session:
-        _require_same(session.query(CHECKSUM, this_attempt)[0], expected)
+        _require_same(session.query(CHECKSUM, this_attempt)[0], totals)
         session.execute("labels/delete_labels", this_day)
         session.execute("labels/insert_labels", this_day | this_attempt)
         session.execute("labels/delete_run", this_day)
@@ -119,7 +119,7 @@ def publish_labels(
                 "outliers": clusters["outliers"]["mode"],
                 "seed": clusters["seed"],
                 "inertia": clusters["inertia"],
-                "customers": expected["n"],
+                "customers": totals["n"],
                 "centroids": json.dumps(_centroids(clusters), allow_nan=False),
                 "continuity": json.dumps(clusters["continuity"], allow_nan=False),
                 "baseline": json.dumps(baseline, allow_nan=False),
@@ -133,7 +133,7 @@ def publish_labels(
         stale = session.query("labels/stale_staging", {"stale_before": stale_before})
     for one in [*(row["staging_key"] for row in stale), staging_key]:
         _clear_staging(warehouse, one)
-    return expected["n"]
+    return totals["n"]
 
 
 def withdraw_labels(session: Session, as_of: date) -> tuple[int, int]:
@@ -158,39 +158,39 @@ def _staging_key(moment: datetime) -> str:
     return f"{moment:%Y%m%dT%H%M%S}-{uuid4().hex[:16]}"
 
 
-def _staging_rows(labels: Path, staging_key: str) -> pa.RecordBatchReader:
+def _stage(warehouse: Warehouse, labels: Path, staging_key: str) -> None:
+    """Load labels into staging: ranges of keys at once, as many as the warehouse can take."""
+    rows, sessions = count_rows(labels), warehouse.load_sessions
+    ends = [rows * i // sessions for i in range(sessions + 1)]
+
+    def load(ends: tuple[int, int]) -> None:
+        warehouse.load("customer_clusters_staging", _staging_rows(labels, staging_key, *ends))
+
+    if sessions == 1:
+        load((0, rows))
+        return
+    with ThreadPoolExecutor(sessions) as pool:
+        list(pool.map(load, pairwise(ends)))
+
+
+def _staging_rows(labels: Path, staging_key: str, start: int, stop: int) -> pa.RecordBatchReader:
     # The published tables keep the tutorial's name for the label, which is `cluster`.
     columns = ["label" if name == "cluster" else name for name in STAGING_SCHEMA.names]
 
     def batches() -> Iterator[pa.RecordBatch]:
-        with pq.ParquetFile(labels) as file:
-            for batch in file.iter_batches(batch_size=100_000):
-                key = pa.repeat(staging_key, batch.num_rows)
-                keyed = batch.add_column(0, "staging_key", key).select(columns)
-                yield keyed.rename_columns(STAGING_SCHEMA.names).cast(STAGING_SCHEMA)
+        for batch in read_table_batches(labels, 100_000, start=start, stop=stop):
+            key = pa.repeat(staging_key, batch.num_rows)
+            keyed = batch.add_column(0, "staging_key", key).select(columns)
+            yield keyed.rename_columns(STAGING_SCHEMA.names).cast(STAGING_SCHEMA)
 
     return pa.RecordBatchReader.from_batches(STAGING_SCHEMA, batches())
 
 
-def _checksum(labels: Path) -> dict[str, int]:
-    """Give what `labels/staging_checksum.sql` says of labels.parquet, as if it were staged."""
-    with duckdb.connect() as connection:
-        try:
-            rows = connection.read_parquet(str(labels))
-            rows.select("*, label AS cluster, '' AS staging_key").create_view("staged")
-            connection.execute("CREATE SCHEMA dbo")
-            connection.execute("CREATE VIEW dbo.customer_clusters_staging AS FROM staged")
-            result = connection.execute(for_duckdb(CHECKSUM), {"staging_key": ""})
-            names = [column[0] for column in result.description or ()]
-            totals = dict(zip(names, result.fetchall()[0], strict=True))
-        except duckdb.Error as error:
-            raise BadInputError(
-                f"{labels} is not a readable labels.parquet ({error}). Clear fit_clusters, and the "
-                "tasks after it."
-            ) from error
-    if not totals["n"]:
-        raise BadInputError(f"{labels} has no rows; expected one per customer. Clear fit_clusters.")
-    return {name: int(value) for name, value in totals.items()}
+def staging_totals(customers: Customers) -> dict[str, int]:
+    """Give what `staging_checksum.sql` is to say once labels.parquet, opened as `labels`, is staged."""
+    customers.define("staged", "SELECT *, label AS cluster FROM labels")
+    names, sql = totals_query(CHECKSUM, "staged")
+    return dict(zip(names, map(int, customers.rows(sql)[0]), strict=True))
 
 
 def _require_same(found: dict[str, Any], expected: dict[str, int]) -> None:

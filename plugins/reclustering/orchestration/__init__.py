@@ -15,6 +15,7 @@ from reclustering.orchestration.runs import (
 )
 from reclustering.orchestration.variables import (
     artifacts,
+    engine,
     guard_bounds,
     list_settings,
     mail_settings,
@@ -32,6 +33,7 @@ __all__ = [
     "assets",
     "current_run",
     "day_of_run",
+    "engine",
     "first_run",
     "guard_bounds",
     "list_settings",

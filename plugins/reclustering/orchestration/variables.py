@@ -19,12 +19,14 @@ from reclustering.core.guards import Bounds
 from reclustering.core.mailboxes import read_mailbox
 from reclustering.core.names import unknown_names
 from reclustering.core.params import PATIENCE, Attached, Unchanged
+from reclustering.core.protocols import Engine
 from reclustering.delivery.settings import (
     MailSettings,
     valid_contact,
     valid_recipients,
     valid_store,
 )
+from reclustering.engine.connection import ENGINES, connect_engine
 from reclustering.mail import SmtpMailer
 from reclustering.orchestration.alert_channels import alert_recipients, alert_services
 from reclustering.orchestration.folders import folder_of
@@ -164,6 +166,22 @@ def patience() -> int:
     return whole_number("reclustering_k_patience", default=PATIENCE)
 
 
+def engine() -> Engine:
+    """Give what does the work on all customers, which the Variable `reclustering_engine` names.
+
+    Raises
+    ------
+    TerminalError
+        When it is none, or cannot be used as things are.
+    """
+    name = Variable.get("reclustering_engine", default=ENGINES[0])
+    if name not in ENGINES:
+        raise TerminalError(
+            f"The Airflow Variable reclustering_engine is '{name}'; expected {' or '.join(ENGINES)}."
+        )
+    return connect_engine(name)
+
+
 def answer_within() -> timedelta:
     """Read how long a run waits for an answer to its question."""
     return timedelta(
@@ -221,6 +239,7 @@ def require_settings(recipients: Sequence[str] | None) -> None:
         artifacts,
         guard_bounds,
         patience,
+        engine,
         answer_within,
         deciders,
         list_settings,

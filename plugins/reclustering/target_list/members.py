@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from reclustering.core.contracts import PURCHASES_SCHEMA
 from reclustering.core.errors import BadInputError
 from reclustering.core.protocols import Warehouse
+from reclustering.core.tables import read_table_batches
 
 CUSTOMERS_SCHEMA = pa.schema(
     [
@@ -70,11 +71,11 @@ def read_members(
     BadInputError
         When `dbo.customer` has somebody twice.
     """
-    with pq.ParquetFile(labels) as labelled, pq.ParquetFile(purchases) as bought:
+    with pq.ParquetFile(purchases) as bought:
         people = _SortedRows(_each_once(customers), CUSTOMERS_SCHEMA)
         orders = _SortedRows(bought.iter_batches(), PURCHASES_SCHEMA)
         columns = ["customer", "frequency", "label"]
-        for batch in labelled.iter_batches(BATCH, columns=columns):
+        for batch in read_table_batches(labels, BATCH, columns):
             until = batch["customer"][-1].as_py()
             known, ordered = people.until(until), orders.until(until)
             members = batch.filter(pc.equal(batch["label"], label))

@@ -42,7 +42,7 @@ LOCK_TIMEOUT = 600
 SPEAK_AFTER, SPEAK_EVERY = 3, 60
 """Seconds after which that is said, and said again."""
 
-READ_MEMORY = "512MB"
+READ_MEMORY = "192MB"
 """What DuckDB may use to group and sort for a reader; beyond it, it spills beside the file."""
 
 
@@ -60,6 +60,8 @@ class DuckDBWarehouse:
     TerminalError
         When there is no such file.
     """
+
+    load_sessions = 1
 
     def __init__(self, connection: Connection) -> None:
         name = f"The connection '{connection.conn_id}'"

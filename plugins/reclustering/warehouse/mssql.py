@@ -9,6 +9,7 @@ a certificate, so nothing of it is used.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import cache
@@ -32,12 +33,16 @@ EXTRAS: Mapping[str, str] = {
     "authentication": "Authentication",
     "encrypt": "Encrypt",
     "host_name_in_certificate": "HostnameInCertificate",
+    "load_sessions": "LoadSessions",
     "multi_subnet_failover": "MultiSubnetFailover",
     "server_spn": "ServerSPN",
     "trust_server_certificate": "TrustServerCertificate",
     "trusted_connection": "Trusted_Connection",
 }
 """The extras of the Airflow connection that are known (docs/sql-server.md), and the driver's keyword."""
+
+MOST_SESSIONS = 16
+"""Bulk loads at once."""
 
 _SWITCHES = {"multi_subnet_failover", "trust_server_certificate", "trusted_connection"}
 
@@ -119,6 +124,7 @@ class MsSqlWarehouse:
     def __init__(self, connection: Connection) -> None:
         self._keywords = connection_keywords(connection)
         self._intent = self._keywords.pop("ApplicationIntent", "ReadWrite")
+        self.load_sessions: int = self._keywords.pop("LoadSessions", 1)
         self.target = (
             f"SQL Server {self._keywords['Server']}, database {self._keywords['Database']}"
         )
@@ -426,9 +432,9 @@ def connection_keywords(connection: Connection) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if value}
 
 
-def _read_extras(connection: Connection) -> dict[str, str]:
+def _read_extras(connection: Connection) -> dict[str, Any]:
     """Read the extras, in the words that the driver knows."""
-    read = {}
+    read: dict[str, Any] = {}
     for name, value in read_extras(connection, EXTRAS).items():
         extra = f"The connection '{connection.conn_id}' has {name}"
         if name in _SWITCHES:
@@ -437,9 +443,19 @@ def _read_extras(connection: Connection) -> dict[str, str]:
             read[name] = read_choice(value, _CHOICES[name], extra=extra)
         elif name == "encrypt":
             read[name] = _read_encrypt(value, extra)
+        elif name == "load_sessions":
+            read[name] = _read_sessions(value, extra)
         else:
             read[name] = str(value).strip()
     return read
+
+
+def _read_sessions(value: Any, extra: str) -> int:
+    if not re.fullmatch("[0-9]{1,2}", str(value).strip()) or not 1 <= int(value) <= MOST_SESSIONS:
+        raise TerminalError(
+            f"{extra} = '{value}'; expected a whole number from 1 to {MOST_SESSIONS}."
+        )
+    return int(value)
 
 
 def _read_encrypt(value: Any, extra: str) -> str:
