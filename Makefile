@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test lint format bench own-time methods guards chaos mutants ledger env sample-mssql mssql-report screenshots constraints clean
+.PHONY: help run ui test test-spark lint format bench own-time methods guards chaos mutants ledger env sample-mssql mssql-report screenshots constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -20,7 +20,10 @@ ui: $(VENV)/installed ## Airflow with its scheduler and web page, on the same st
 # Most tests wait, for processes of Airflow's, so three at once are not too many for two cores. In the order of the
 # files: those that wait longest are in tests/dags, and would otherwise come last, alone.
 test: $(VENV)/installed ## Run the tests
-	@$(PYTHON) -m pytest $(if $(TEST_MSSQL_CONN),,--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+	@$(PYTHON) -m pytest -m "not spark" $(if $(TEST_MSSQL_CONN),,--numprocesses 3 --dist loadfile --no-loadscope-reorder)
+
+test-spark: $(VENV)/spark/installed ## Run the tests of the engine Spark on a cluster of processes (needs Java 17)
+	@$(PYTHON) -m pytest -m spark
 
 lint: $(VENV)/installed ## Check format, lint, types, SQL, who imports whom, and the YAML's schemas
 	$(VENV)/bin/ruff format --check .
@@ -72,7 +75,7 @@ screenshots: $(VENV)/installed ## Take the README's pictures of the page anew (n
 constraints: $(VENV)/installed ## Pin all packages anew in constraints.txt
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --upgrade \
 	  --no-annotate --custom-compile-command 'make constraints' \
-	  --output-file constraints.txt requirements-mutants.txt requirements-buckets.txt
+	  --output-file constraints.txt requirements-mutants.txt requirements-buckets.txt requirements-spark.txt
 
 $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(BOOTSTRAP_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -81,6 +84,14 @@ $(VENV)/installed: requirements.txt requirements-dev.txt constraints.txt
 	@$(BOOTSTRAP_PYTHON) -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check \
 	  -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+# The cluster, which is only to be run, apart from the client, which is to be imported.
+$(VENV)/spark/installed: $(VENV)/installed requirements-spark.txt
+	@java -version 2> /dev/null || { echo "Spark needs Java 17: Debian's openjdk-17-jre-headless."; exit 1; }
+	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements-spark.txt -c constraints.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --no-deps --target $(VENV)/spark \
+	  pyspark==$$(sed -n 's/^pyspark-client==//p' constraints.txt)
 	@touch $@
 
 clean: ## Remove what the quickstart created, the virtual environment apart

@@ -59,7 +59,7 @@ def main() -> None:
     busy = os.getloadavg()[0]
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {busy:.1f}")
     for rows in given.rows:
-        features = _features(given.folder, rows, given.shape)
+        features = features_of(given.folder, rows, given.shape)
         compare(features, rows, given.k_max, given.repeat)
 
 
@@ -238,7 +238,7 @@ def _run(contender: str, features: Path, k_max: int) -> dict[str, Any]:
     return result
 
 
-def _features(folder: Path, rows: int, shape: str) -> Path:
+def features_of(folder: Path, rows: int, shape: str) -> Path:
     """Return the generated table of so many rows, making it if it is not there."""
     sys.path.insert(0, str(PROJECT / "plugins"))
     from benchmarks.generate import write_customers

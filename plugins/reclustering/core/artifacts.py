@@ -158,7 +158,7 @@ def fetch(source: UPath) -> Iterator[Path]:
         raise BadInputError(
             f"There is no {source}. Clear the task that writes it, and this one after it."
         )
-    _note(source, "read")
+    note_read(source)
     if local is not None:
         yield local
         return
@@ -263,6 +263,11 @@ def explained(path: UPath) -> Iterator[None]:
             f"{path}: the object store failed ({_reason(error)}). The next attempt may succeed; otherwise "
             "see its connection, and the network."
         ) from error
+
+
+def note_read(source: UPath) -> None:
+    """Note a file that is read where it lies, for `watched`."""
+    _note(source, "read")
 
 
 def _note(path: UPath, use: Use) -> None:

@@ -25,13 +25,22 @@ def part_files(table: Path) -> list[Path]:
     BadInputError
         When it is a folder that has not been written to its end.
     """
-    if not table.is_dir():
-        return [table]
-    if not (table / COMPLETE).exists():
+    require_complete(table)
+    return sorted(table.glob(PARTS)) if table.is_dir() else [table]
+
+
+def require_complete(table: Path | UPath) -> None:
+    """Refuse a folder of parts that has not been written to its end.
+
+    Raises
+    ------
+    BadInputError
+        When it has not.
+    """
+    if table.is_dir() and not (table / COMPLETE).exists():
         raise BadInputError(
             f"{table} has no {COMPLETE}: it was not written to its end. Clear the task that writes it."
         )
-    return sorted(table.glob(PARTS))
 
 
 def is_part(path: UPath) -> bool:

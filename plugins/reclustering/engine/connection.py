@@ -34,10 +34,10 @@ def connect_engine(name: str) -> Engine:
             "requirements-spark.txt. Install them on every worker, or set the Airflow Variable "
             "reclustering_engine to duckdb."
         ) from error
-    return spark.SparkEngine(_remote(SPARK))
+    return spark.SparkEngine(remote_of(SPARK))
 
 
-def _remote(conn_id: str) -> str:
+def remote_of(conn_id: str) -> str:
     """Give the address of the Spark Connect server, as Spark's client takes it."""
     connection = read_connection(
         conn_id,
