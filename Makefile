@@ -6,7 +6,7 @@ BOOTSTRAP_PYTHON ?= python3
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui test test-spark lint format bench own-time methods guards chaos mutants ledger env sample-mssql mssql-report screenshots constraints clean
+.PHONY: help run ui test test-spark lint format bench own-time engines methods guards chaos mutants ledger env sample-mssql mssql-report screenshots constraints clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
@@ -43,6 +43,9 @@ bench: $(VENV)/installed ## Compare the clustering with the tutorial's and sciki
 
 own-time: $(VENV)/installed ## Time each step, with its memory and files (ARGS='--copies 27': a million customers)
 	@$(PYTHON) -m benchmarks.own_time $(ARGS)
+
+engines: $(VENV)/spark/installed ## Compare DuckDB with Spark on one worker and on two (ARGS='1000000 10000000')
+	@$(PYTHON) -m benchmarks.engines $(ARGS)
 
 methods: $(VENV)/installed ## Compare methods that say how many groups there are
 	@$(PYTHON) -m benchmarks.number_of_groups

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from reclustering.clustering import summaries as module
+from reclustering.clustering.scaling import define_points
 from reclustering.core.errors import BadInputError
-from tests.clustering.tables import SHAPES, read_members, returns, summaries
+from tests.clustering.tables import SHAPES, open_features, read_members, returns, summaries
 
 ONE = np.ones(4)
 PARTS = ("X", "n", "lo", "hi", "spread")
@@ -55,6 +56,29 @@ def test_grid_agrees_with_grouping_by_hand(table, few, shape):
         )
         spread = ((rows - rows.mean(axis=0)) ** 2).sum()
         assert cells.spread[i] == pytest.approx(spread, rel=1e-6, abs=1e-8 * cells.width**2)
+
+
+@pytest.mark.parametrize("budget", [2_048, 65_536])
+@pytest.mark.parametrize("shape", ["scattered", "diagonal", "lattice", "line"])
+def test_a_grid_is_known_to_be_too_fine_without_its_cells(table, shape, budget):
+    """The lattice and the line are what a bad hash would be fooled by."""
+    rng = np.random.default_rng(0)
+    axis = np.arange(1, 100_001) / 100_000
+    X = {
+        "scattered": rng.random((100_000, 4)),
+        "diagonal": np.repeat(axis[:, None], 4, axis=1),
+        "lattice": np.stack(np.meshgrid(*[np.arange(1, 19) / 32] * 4), -1).reshape(-1, 4),
+        "line": np.column_stack([axis, np.zeros((100_000, 3))]),
+    }[shape]
+    X[:, 3] = np.floor(X[:, 3] * 64)
+    scale = np.array([1, 1, 1, 64])
+    with open_features(table(X)) as customers:
+        define_points(customers, "none")
+        for width in 2.0 ** -np.arange(1, 19):
+            cells = len(np.unique(np.floor(X / (width * scale)), axis=0))
+            if abs(cells / budget - 1) > 0.1:
+                fits = module._fits(customers, width * scale, "true", budget)
+                assert fits == (cells < budget), (width, cells)
 
 
 def test_summaries_end_with_the_distinct_rows(table, few):

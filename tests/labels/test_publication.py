@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
+import threading
+from contextlib import nullcontext
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.core.protocols import Warehouse
+from reclustering.warehouse.duckdb import DuckDBWarehouse
 from reclustering.warehouse.schema import create_own_objects
 from tests.labels.worker import POINTS, Worker, publish_file
 from tests.stores import NOW, Store, publish, rows_of, write_labels_file
@@ -49,6 +55,46 @@ def test_publishes_what_the_file_holds(ready: Store, old: Path) -> None:
     columns = "as_of, run_id, k, customers, features_sha256, published_at"
     [row] = ready.run(f"SELECT {columns} FROM dbo.clustering_runs WHERE as_of = '{DAY}'")
     assert tuple(row) == (DAY, "run-1", 4, 300, "0" * 64, NOW.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("rows", [2, 300])
+def test_several_sessions_publish_what_one_does(
+    ready: Store, tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hook = in_sessions(4, ready, monkeypatch)
+    labels = write_labels_file(tmp_path / "labels.parquet", rows, label=2)
+    assert publish(hook, labels, DAY) == rows
+    assert ready.published(DAY) == rows_of(labels)
+    assert ready.count("customer_clusters_staging") == 0
+
+
+def test_of_several_sessions_one_that_fails_stops_all(
+    ready: Store, old: Path, new: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(ready.hook(), old, DAY)
+    hook = in_sessions(3, ready, monkeypatch, fails=1)
+    with pytest.raises(TransientError, match="connection was lost"):
+        publish(hook, new, DAY)
+    assert ready.published(DAY) == rows_of(old)
+
+
+def in_sessions(
+    sessions: int, store: Store, monkeypatch: pytest.MonkeyPatch, fails: int | None = None
+) -> Warehouse:
+    """Give a hook that is loaded by so many at once; DuckDB, which has one, makes the others wait."""
+    hook = store.hook()
+    load, calls = hook.load, itertools.count()
+    waiting = threading.Lock() if isinstance(hook, DuckDBWarehouse) else nullcontext()
+
+    def load_or_fail(table: str, rows: pa.RecordBatchReader) -> int:
+        if next(calls) == fails:
+            raise TransientError("The connection was lost.")
+        with waiting:
+            return load(table, rows)
+
+    monkeypatch.setattr(hook, "load", load_or_fail)
+    monkeypatch.setattr(hook, "load_sessions", sessions)
+    return hook
 
 
 def test_publishing_again_replaces_the_day_and_no_other(ready: Store, old: Path, new: Path) -> None:

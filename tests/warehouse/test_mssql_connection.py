@@ -121,6 +121,12 @@ def test_json_extras_are_understood() -> None:
     assert found["Server"] == "db"
 
 
+def test_one_bulk_load_at_a_time_unless_more_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for extra, sessions in (("", 1), ("?load_sessions=4", 4)):
+        monkeypatch.setenv("AIRFLOW_CONN_WAREHOUSE", f"{URI}{extra}")
+        assert connect().load_sessions == sessions
+
+
 def test_encryption_can_be_made_stricter_only() -> None:
     assert keywords("?encrypt=strict")["Encrypt"] == "strict"
     for equal in ("YES", "true", "1", "Mandatory"):
@@ -147,6 +153,8 @@ def test_unknown_extras_are_refused_by_name() -> None:
         ("multi_subnet_failover=maybe", "true or false"),
         ("trusted_connection=kerberos", "true or false"),
         ("authentication=Nonsense", "ActiveDirectoryDefault or ActiveDirectoryMSI or"),
+        ("load_sessions=0", "a whole number from 1 to 16"),
+        ("load_sessions=many", "a whole number from 1 to 16"),
         ("authentication=SqlPassword", "ActiveDirectoryDefault or ActiveDirectoryMSI or"),
     ],
 )
