@@ -86,6 +86,8 @@ def spark_cluster(
             "spark.connect.grpc.binding.port": connect,
             "spark.ui.enabled": "false",
             "spark.local.dir": folder / "scratch",
+            # Not 200, which is for larger clusters.
+            "spark.sql.shuffle.partitions": 4 * workers * cores,
         }
         command = ["spark-submit", "--master", url, "--class", CONNECT]
         for name, value in settings.items():

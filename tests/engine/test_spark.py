@@ -93,8 +93,10 @@ def test_odd_data_give_the_same_bits(
     require_same(work(spark(cluster), features, "none"), work(DuckDBEngine(), features, "none"))
 
 
-@pytest.mark.parametrize("outliers", ["keep", "set_aside"])
-@pytest.mark.parametrize("scaling", ["none", "standard", "robust", "log"])
+@pytest.mark.parametrize(
+    ("scaling", "outliers"),
+    [("none", "keep"), ("standard", "set_aside"), ("robust", "keep"), ("log", "set_aside")],
+)
 def test_every_choice_gives_the_same_bits(
     cluster: Cluster, tmp_path: Path, scaling: str, outliers: str
 ) -> None:
