@@ -54,7 +54,8 @@ def main() -> None:
         seconds = {step: statistics.median(one[step][0] for one in rounds) for step in rounds[0]}
         for step, its in seconds.items():
             memory = max(one[step][1] for one in rounds)
-            print(f"{step:<20} {its:7.2f} s {memory / 1e6:7,.0f} MB")
+            work = statistics.median(one[step][2] for one in rounds)
+            print(f"{step:<20} {its:7.2f} s, CPU {work:7.2f} s {memory / 1e6:7,.0f} MB")
         print(f"{'sum':<20} {sum(seconds.values()):7.2f} s")
         newest = max((var / "artifacts").iterdir())
         for file in sorted(newest.rglob("*.*")):
@@ -74,7 +75,7 @@ def _multiply(store: Path, copies: int) -> None:
             )
 
 
-def _measure(var: Path, days_ago: int) -> dict[str, tuple[float, int]]:
+def _measure(var: Path, days_ago: int) -> dict[str, tuple[float, int, float]]:
     return {name: _in_a_process(body) for name, body in _bodies(var, days_ago).items()}
 
 
@@ -139,8 +140,8 @@ def _bodies(var: Path, days_ago: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def _in_a_process(body: Callable[[], Any]) -> tuple[float, int]:
-    """Run a function in a child; give the seconds until it has returned, and its peak memory in bytes."""
+def _in_a_process(body: Callable[[], Any]) -> tuple[float, int, float]:
+    """Run a function in a child; give the seconds it took, its peak memory in bytes, and its CPU seconds."""
     started = time.monotonic()
     child = os.fork()
     if child == 0:
@@ -153,7 +154,8 @@ def _in_a_process(body: Callable[[], Any]) -> tuple[float, int]:
     _, status, used = os.wait4(child, 0)
     if os.waitstatus_to_exitcode(status):
         sys.exit("A step has failed.")
-    return time.monotonic() - started, used.ru_maxrss * 1024
+    taken = time.monotonic() - started
+    return taken, used.ru_maxrss * 1024, used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class Cluster:
         for process in self._processes:
             family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(True)]
             for one in family:
-                found[f"{_role(one)} {one.pid}"] = _peak(one.pid)
+                # What has ended and is not yet waited for has no memory.
+                if one.status() != psutil.STATUS_ZOMBIE:
+                    found[f"{_role(one)} {one.pid}"] = _peak(one.pid)
         return found
 
 
