@@ -197,16 +197,17 @@ def fit_clusters(
 
 
 def _continuity(warehouse: Warehouse, run: Run, clusters: dict[str, Any]) -> dict[str, Any]:
-    from reclustering.clustering.continuity import FIRST_RUN, compare_with_previous
+    from reclustering.clustering.continuity import compare_with_previous
     from reclustering.labels.history import fetch_labels, previous_run
 
     previous = previous_run(warehouse, run)
-    if previous is None:
-        return dict(FIRST_RUN)
     with scratch_file() as before, fetch(run.path("labels.parquet")) as labels:
-        fetch_labels(warehouse, date.fromisoformat(previous["as_of"]), before)
-        continuity = compare_with_previous(clusters, labels, previous | {"labels": before})
-    continuity["previous"] |= {"baseline": previous["baseline"].get("fit")}
+        if previous:
+            as_of = date.fromisoformat(previous["as_of"])
+            previous |= {"labels": fetch_labels(warehouse, as_of, before)}
+        continuity = compare_with_previous(clusters, labels, previous)
+    if previous:
+        continuity["previous"] |= {"baseline": previous["baseline"].get("fit")}
     return continuity
 
 

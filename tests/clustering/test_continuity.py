@@ -81,6 +81,13 @@ def test_customers_whose_returns_are_gone_are_counted(compared):
     assert (compared["returned"], compared["forgotten"]) == (3, 1)
 
 
+def test_the_first_run_says_so(tmp_path):
+    now = write(tmp_path / "now.parquet", {1: 0})
+    result = compare_with_previous({"k": 1, "clusters": clusters(0)}, now, None)
+    assert result["first_run"]
+    assert result["summary"].startswith("First run")
+
+
 def test_no_customer_in_common(tmp_path):
     before, now = write(tmp_path / "a.parquet", {1: 0}), write(tmp_path / "b.parquet", {2: 0})
     previous = {"as_of": "2003-01-01", "run_id": "r", "k": 1, "clusters": clusters(0)}

@@ -13,8 +13,16 @@ from pathlib import Path
 import pytest
 from airflow.sdk import ObjectStoragePath
 
-from reclustering.core.artifacts import OWNER_ONLY, fetch, publish, read_json, remove_folder
+from reclustering.core.artifacts import (
+    OWNER_ONLY,
+    fetch,
+    publish,
+    publish_parts,
+    read_json,
+    remove_folder,
+)
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
+from reclustering.core.tables import COMPLETE, part_files
 from reclustering.retention import delete_address_files
 from reclustering.target_list.list_file import CSV_HEADER
 from tests.buckets import ARTIFACTS, BUCKET
@@ -45,6 +53,42 @@ def test_what_was_published_is_what_is_fetched(bucket, size):
     with publish(bucket / "a" / "file.bin", mode=OWNER_ONLY) as scratch:
         scratch.write_bytes(b"x" * size)
     assert content(bucket / "a" / "file.bin") == b"x" * size
+
+
+def in_parts(target, *parts: bytes) -> None:
+    """Write a table as an engine does that knows the bucket by itself."""
+    with publish_parts(target) as folder:
+        for i, part in enumerate(parts):
+            (folder / f"part-{i}.parquet").write_bytes(part)
+        (folder / COMPLETE).write_bytes(b"")
+
+
+def parts_of(target) -> list[bytes]:
+    with fetch(target) as local:
+        return [part.read_bytes() for part in part_files(local)]
+
+
+def test_a_table_in_parts_is_fetched_whole(bucket):
+    target = bucket / "labels.parquet"
+    in_parts(target, b"first", b"second", b"third")
+    assert parts_of(target) == [b"first", b"second", b"third"]
+    in_parts(target, b"new")
+    assert parts_of(target) == [b"new"]
+    (target / COMPLETE).fs.rm_file((target / COMPLETE).path)
+    with pytest.raises(BadInputError, match=r"has no _SUCCESS.*Clear the task") as caught:
+        parts_of(target)
+    assert str(target) in str(caught.value)
+
+
+def test_of_a_table_that_was_in_parts_a_file_takes_the_place_and_the_other_way_round(bucket):
+    target = bucket / "labels.parquet"
+    for _ in range(2):
+        in_parts(target, b"part")
+        assert parts_of(target) == [b"part"]
+        with publish(target) as scratch:
+            scratch.write_bytes(b"file")
+        assert content(target) == b"file"
+    assert [path.name for path in bucket.iterdir()] == ["labels.parquet"]
 
 
 @pytest.mark.parametrize("size", [11, LARGE])

@@ -19,21 +19,12 @@ from reclustering.core.errors import BadInputError
 from reclustering.core.tables import COMPLETE, count_rows, read_table_batches
 from reclustering.engine.duckdb import DuckDBEngine
 from tests.clustering.tables import cluster_customers, find_elbow, label_customers, returns, save
-
-
-def in_parts(path: Path, whole: pa.Table, *ends: int) -> Path:
-    """Write a table as a folder of part files, cut at these rows."""
-    path.mkdir()
-    cuts = [0, *ends, whole.num_rows]
-    for i, (start, stop) in enumerate(pairwise(cuts)):
-        pq.write_table(whole.slice(start, stop - start), path / f"part-{i:05}-x.zstd.parquet")
-    (path / COMPLETE).touch()
-    return path
+from tests.parts import into_parts
 
 
 def test_parts_give_the_same_clusters_and_labels(tmp_path: Path) -> None:
-    file = save(tmp_path / "a.parquet", returns(3_000))
-    folder = in_parts(tmp_path / "features.parquet", pq.read_table(file), 700, 701, 2_000)
+    file, folder = (save(tmp_path / f"{name}.parquet", returns(3_000)) for name in "ab")
+    into_parts(folder, 700, 701, 2_000)
     found = [
         (
             find_elbow(path, k=None, k_max=9, scaling="log"),
@@ -48,8 +39,7 @@ def test_parts_give_the_same_clusters_and_labels(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_was_not_written_to_its_end_is_refused(tmp_path: Path) -> None:
-    file = save(tmp_path / "a.parquet", returns(100))
-    folder = in_parts(tmp_path / "features.parquet", pq.read_table(file), 40)
+    folder = into_parts(save(tmp_path / "features.parquet", returns(100)), 40)
     (folder / COMPLETE).unlink()
     with (
         pytest.raises(BadInputError, match=r"features\.parquet has no _SUCCESS.*Clear the task"),

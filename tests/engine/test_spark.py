@@ -28,6 +28,7 @@ from reclustering.core.protocols import Engine
 from reclustering.core.run import Run
 from reclustering.core.tables import read_table_batches
 from reclustering.engine.duckdb import DuckDBEngine
+from reclustering.explaining import explain
 from reclustering.labels.publication import staging_totals
 from tests.clustering.tables import SHAPES, returns, save
 from tests.spark_cluster import Cluster, is_installed, spark_cluster
@@ -184,10 +185,12 @@ def test_the_sample_store_is_published_alike(
         publish(warehouse, engine, run)
         with warehouse.read() as session:
             batches = list(session.stream("labels/previous_labels", {"as_of": run.as_of}))
+        labels = read_labels(run.path("labels.parquet"))
         published[name] = (
             pa.Table.from_batches(batches).sort_by("customer"),
-            read_labels(run.path("labels.parquet")),
+            labels,
             read_json(run.path("clusters.json")),
+            explain(run, labels["customer"][17_000].as_py()).sentences,
         )
     ours, theirs = published.values()
     assert ours == theirs

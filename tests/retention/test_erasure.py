@@ -11,6 +11,7 @@ import pytest
 
 from reclustering.__main__ import main
 from reclustering.erasure import erase_customer
+from tests.parts import into_parts
 from tests.world import AS_OF, people
 
 GONE = 2
@@ -80,6 +81,20 @@ def test_the_customer_is_in_no_table_and_no_file(world, runs):
     assert not first.path("target_list.xlsx").exists()
     assert not first.path(".abc.labels.parquet").exists()
     assert content(second) == before
+
+
+def test_a_table_in_parts_is_written_without_the_customer_part_by_part(world, runs):
+    first, _ = runs
+    folder = into_parts(Path(first.path("labels.parquet").path), 2)
+    untouched = (folder / "part-00001-x.zstd.parquet").read_bytes()
+    left = folder.with_name(".abc.labels.parquet")
+    left.unlink()
+    left.mkdir()
+    (left / "part-0.parquet").write_bytes(b"PAR1")
+    assert erase_customer(world.warehouse, first.artifacts, GONE)["files"] == 6
+    assert keys(first, "labels.parquet") == [1, 22]
+    assert (folder / "part-00001-x.zstd.parquet").read_bytes() == untouched
+    assert not left.exists()
 
 
 def test_again_there_is_nothing_left_to_do(world, runs):

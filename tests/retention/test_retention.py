@@ -14,6 +14,7 @@ from reclustering.core.run import Run
 from reclustering.labels.history import prune_labels
 from reclustering.retention import delete_address_files, delete_customer_files
 from reclustering.target_list.list_file import CSV_HEADER
+from tests.parts import into_parts
 from tests.world import AS_OF, NEXT, NOW, people
 
 OLD = NOW - timedelta(days=31)
@@ -214,6 +215,31 @@ def test_what_a_killed_attempt_left_of_them_goes_and_what_is_none_stays(world):
     assert (done["deleted"], done["not_ours"]) == (5, [str(stranger)])
     assert stranger.exists()
     assert (folder / "my_labels.parquet").exists()
+
+
+def test_tables_in_parts_go_when_all_of_them_are_old(world):
+    run = leave_files(world, AS_OF - timedelta(days=1))
+    leave_files(world, AS_OF)
+    labels, purchases = (
+        into_parts(Path(run.path(f"{name}.parquet").path), 1) for name in ("labels", "purchases")
+    )
+    killed = labels.with_name(".abc.labels.parquet")
+    killed.mkdir()
+    for name in ("_temporary", "part-0.parquet", ".part-0.parquet.crc"):
+        (killed / name).touch()
+    strangers = labels.with_name("features.parquet")
+    strangers.unlink()
+    strangers.mkdir()
+    (strangers / "thesis.docx").touch()
+    for folder in (labels, purchases, killed, strangers):
+        for file in folder.iterdir():
+            age(file, NOW - timedelta(days=91))
+    age(purchases / "part-00001-x.zstd.parquet", NOW - timedelta(days=89))
+    age(Path(run.path("target_list.parquet").path), NOW - timedelta(days=89))
+    done = delete_customer_files(run.artifacts, days=90, now=NOW)
+    assert (done["deleted"], done["not_ours"]) == (2, [str(strangers)])
+    assert [path.exists() for path in (labels, killed)] == [False, False]
+    assert [path.exists() for path in (purchases, strangers)] == [True, True]
 
 
 def test_on_a_new_deployment_there_is_nothing_to_prune(world, monkeypatch, airflow_database):

@@ -10,7 +10,7 @@ import numpy as np
 from upath import UPath
 
 from reclustering.clustering.cells import nearest
-from reclustering.clustering.queries import COLUMNS
+from reclustering.clustering.queries import COLUMNS, NONZERO
 from reclustering.clustering.scaling import coordinates_query, scale_of, to_coordinates
 from reclustering.core.contracts import FEATURES, LABELS_SCHEMA
 from reclustering.core.protocols import Customers
@@ -40,11 +40,9 @@ def label_customers(customers: Customers, clusters: dict[str, Any], out: UPath) 
     """
     customers.define("labelled", labels_query(clusters))
     customers.write("SELECT * FROM labelled", out, LABELS_SCHEMA)
-    returned = " OR ".join(f"{column} <> 0" for column in COLUMNS)
-    found = customers.rows(
-        f"SELECT label, count(*) FROM labelled WHERE {returned} GROUP BY label"  # noqa: S608
+    returners = dict(
+        customers.rows(f"SELECT label, count(*) FROM labelled WHERE {NONZERO} GROUP BY label")  # noqa: S608
     )
-    returners = dict(found)
     return [int(returners.get(label, 0)) for label in range(clusters["k"])]
 
 

@@ -35,15 +35,8 @@ GROUP BY ALL
 """
 
 
-FIRST_RUN = {
-    "first_run": True,
-    "summary": "First run: nothing was published before, so there is nothing to compare.",
-}
-"""What is said in place of a comparison."""
-
-
 def compare_with_previous(
-    clusters: dict[str, Any], labels: Path, previous: dict[str, Any]
+    clusters: dict[str, Any], labels: Path, previous: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Compare a run with the last published one.
 
@@ -53,14 +46,15 @@ def compare_with_previous(
         This run's clusters.json.
     labels : Path
         This run's labels.parquet.
-    previous : dict
+    previous : dict or None
         ``as_of``, ``run_id``, ``k``, ``clusters`` (each with label, size and centroid) and ``labels``
-        (a Parquet file with `PREVIOUS_LABELS_SCHEMA`) of the last published run.
+        (a Parquet file with `PREVIOUS_LABELS_SCHEMA`) of the last published run; None if there is
+        none.
 
     Returns
     -------
     dict
-        ``first_run`` and ``summary``, as `FIRST_RUN`, and ``migration`` (customers by
+        ``first_run`` and ``summary``; unless it is the first run also ``migration`` (customers by
         previous label, down, and label, across), ``joined`` and ``left`` (customers by label and
         by previous label), ``pairs`` (clusters that are each other's counterpart, with the shift
         of the centroid in the features' own units), ``changed`` (customers of both runs that are
@@ -74,6 +68,11 @@ def compare_with_previous(
     "The Hungarian method for the assignment problem", 1955). Clusters without a common customer
     are never paired.
     """
+    if previous is None:
+        return {
+            "first_run": True,
+            "summary": "First run: nothing was published before, so there is nothing to compare.",
+        }
     counts = _counts(previous["labels"], labels)
     table = _migration(counts, previous["k"], clusters["k"])
     stayed = table.iloc[:-1, :-1].to_numpy()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from reclustering.clustering.cells import LADDER, Cells, ordered, power_of_two_above
-from reclustering.clustering.queries import COLUMNS
+from reclustering.clustering.queries import COLUMNS, NONZERO
 from reclustering.core.contracts import FEATURES, LARGEST_FEATURE
 from reclustering.core.errors import BadInputError
 from reclustering.core.protocols import Customers
@@ -27,7 +27,8 @@ APART = 1_000
 """The most rows that lie beyond the grid."""
 
 HALF, SQUARED = 25, 30
-"""Bits of what is added up: an offset in a cell in two halves, each of which leaves 38 bits for customers."""
+"""Bits of what is added up: an offset in a cell in two halves, each of which leaves 38 bits of 63 for the
+customers of a cell, and squares, which are below 4 and leave 31."""
 
 DISTINCT = 31
 """Halvings of the grid's span that tell distinct rows apart."""
@@ -36,9 +37,6 @@ BINS = 2**14
 PRIME = 2**31 - 1
 FACTORS = (479_001_599, 334_214_467, 433_494_437, 514_229_303)
 """For hashing four indices below 2**31 in 64 bits, alike in every engine."""
-
-NONZERO = "(" + " OR ".join(f"{column} <> 0" for column in COLUMNS) + ")"
-"""Customers at the origin, most of all, share a cell at every width: they need no grouping."""
 
 
 def summaries(customers: Customers, scale: np.ndarray) -> Iterator[Cells]:
@@ -83,6 +81,7 @@ def _read(customers: Customers, scale: np.ndarray, budget: float) -> Cells:
         return _in_range(_distinct(customers, scale))
     size = f"greatest({', '.join(_in_units(j, scale) for j in range(4))})"
     span = _span(customers, size)
+    # Those at the origin share a cell at every width: they need no grouping.
     near, far = f"{NONZERO} AND {size} < {span!r}", f"{size} >= {span!r}"
     width = _finest_width(customers, scale, span, near, int(budget))
     if not width:

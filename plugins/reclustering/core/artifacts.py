@@ -19,11 +19,15 @@ from typing import Any, Literal
 
 from upath import UPath
 
+from reclustering.core.contracts import KEYED_FILES
 from reclustering.core.errors import BadInputError, TerminalError, TransientError
-from reclustering.core.scratch import scratch_file
+from reclustering.core.scratch import scratch_file, spill_folder
 
 OWNER_ONLY = 0o600
 """Mode of the files that hold addresses."""
+
+HADOOP_CHECKSUM = ".*.crc"
+"""What Hadoop, and so Spark, puts beside each file in a folder."""
 
 Use = Literal["read", "written"]
 
@@ -57,6 +61,7 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
     if local is None:
         with scratch_file() as scratch:
             yield scratch
+            _remove_parts(target)
             with explained(target):
                 _put(scratch, target)
         _note(target, "written")
@@ -68,11 +73,22 @@ def publish(target: UPath, *, mode: int = 0o644) -> Iterator[Path]:
     try:
         yield scratch
         scratch.chmod(mode)
-        remove_parts(target)
+        _remove_parts(target)
         scratch.replace(local)
     finally:
         scratch.unlink(missing_ok=True)
     _note(target, "written")
+
+
+def _remove_parts(target: UPath) -> None:
+    """Remove the folder of part files that another engine has left in place of a table's file."""
+    if _is_in_parts(target):
+        remove_folder(target)
+
+
+def _is_in_parts(path: UPath) -> bool:
+    # Of a bucket that is a question more, which other files need not wait for.
+    return path.name in KEYED_FILES and path.is_dir()
 
 
 def _remove_left(local: Path) -> None:
@@ -105,39 +121,35 @@ def publish_parts(target: UPath) -> Iterator[UPath]:
     """
     local = _local_path(target)
     if local is None:
-        remove_parts(target)
+        remove_table(target)
         yield target
-    else:
-        _remove_left(local)
-        scratch = Path(tempfile.mkdtemp(prefix=".", suffix=f".{target.name}", dir=local.parent))
-        try:
-            # An engine's workers may be other users; the folder of the run says who may come this far.
-            scratch.chmod(0o777)
-            yield UPath(scratch)
-            for checksum in scratch.glob(".*.crc"):
-                # Of Hadoop's, which would not let a customer be erased from a part.
-                checksum.unlink()
-            remove_parts(target)
-            local.unlink(missing_ok=True)
-            scratch.replace(local)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        _note(target, "written")
+        return
+    _remove_left(local)
+    scratch = Path(tempfile.mkdtemp(prefix=".", suffix=f".{target.name}", dir=local.parent))
+    try:
+        # An engine's workers may be other users; the folder of the run says who may come this far.
+        scratch.chmod(0o777)
+        yield UPath(scratch)
+        for checksum in scratch.glob(HADOOP_CHECKSUM):
+            # Which would not let a customer be erased from a part.
+            checksum.unlink()
+        scratch.chmod(0o755)
+        remove_table(target)
+        scratch.replace(local)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
     _note(target, "written")
 
 
-def remove_parts(table: UPath) -> None:
-    """Remove a table that is a folder of part files; one that is a file, or not there, stays."""
-    if table.is_dir():
-        remove_folder(table)
-
-
 def remove_table(table: UPath) -> None:
-    """Remove a table, be it a file or a folder of part files."""
-    if table.is_dir():
-        remove_folder(table)
-    else:
-        # Not unlink(), which in a bucket takes the path for a pattern.
-        table.fs.rm_file(table.path)
+    """Remove a table, be it a file, a folder of part files or not there."""
+    with explained(table):
+        if table.is_dir():
+            remove_folder(table)
+        elif table.exists():
+            # Not unlink(), which in a bucket takes the path for a pattern.
+            table.fs.rm_file(table.path)
 
 
 @contextmanager
@@ -162,18 +174,28 @@ def fetch(source: UPath) -> Iterator[Path]:
     if local is not None:
         yield local
         return
-    if source.is_dir():
-        with tempfile.TemporaryDirectory() as folder, explained(source):
-            source.fs.get(f"{source.path}/", f"{folder}/", recursive=True)
-            yield Path(folder)
-        return
-    with scratch_file() as copy:
-        with explained(source), source.open("rb") as remote, copy.open("wb") as sink:
-            shutil.copyfileobj(remote, sink)
+    with _copied(source) as copy:
         try:
             yield copy
         except BadInputError as error:
             raise BadInputError(str(error).replace(str(copy), str(source))) from error
+
+
+@contextmanager
+def _copied(source: UPath) -> Iterator[Path]:
+    with explained(source):
+        in_parts = _is_in_parts(source)
+    if in_parts:
+        with spill_folder() as folder:
+            copy = folder / source.name
+            with explained(source):
+                source.fs.get(source.path, str(copy), recursive=True)
+            yield copy
+        return
+    with scratch_file() as copy:
+        with explained(source), source.open("rb") as remote, copy.open("wb") as sink:
+            shutil.copyfileobj(remote, sink)
+        yield copy
 
 
 def write_json(target: UPath, content: dict[str, Any]) -> None:

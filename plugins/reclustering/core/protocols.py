@@ -75,14 +75,7 @@ class Customers(Protocol):
     Every query is written once, in DuckDB's dialect, and so that each engine gives the same bits for it: sums
     of whole numbers that fit in 64 bits or a decimal, and of floating-point numbers only what IEEE 754 rounds
     in one way (+, -, *, /, sqrt, and no sum over rows).
-
-    Attributes
-    ----------
-    source : str
-        Where they come from, for messages.
     """
-
-    source: str
 
     def arrays(self, sql: str) -> dict[str, np.ndarray]:
         """Give the columns of a query's result, each of shape (n,), float64."""

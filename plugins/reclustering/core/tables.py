@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from reclustering.core.artifacts import HADOOP_CHECKSUM
 from reclustering.core.errors import BadInputError
 
 COMPLETE = "_SUCCESS"
@@ -44,9 +45,9 @@ def require_complete(table: Path | UPath) -> None:
 
 
 def is_part(path: UPath) -> bool:
-    """Tell whether something in a folder is what an engine leaves there: parts, and how far it has come."""
-    return (
-        path.is_dir() if path.name == "_temporary" else path.match(PARTS) or path.name == COMPLETE
+    """Tell whether something in a folder is what an engine leaves there, also where it was killed."""
+    return path.name in {COMPLETE, "_temporary"} or any(
+        path.match(pattern) for pattern in (PARTS, HADOOP_CHECKSUM)
     )
 
 

@@ -46,7 +46,7 @@ class DuckDBEngine:
                 raise unreadable(source, error, columns) from error
             require_rows(source, count)
             try:
-                yield DuckDBCustomers(connection, source, folder)
+                yield DuckDBCustomers(connection, folder)
             except (duckdb.IOException, duckdb.InvalidInputException) as error:
                 raise unreadable(source, error, columns) from error
 
@@ -54,10 +54,9 @@ class DuckDBEngine:
 class DuckDBCustomers:
     """The verbs of `core.protocols.Customers` on one DuckDB connection."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, source: str, folder: Path) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._connection = connection
         self._folder = folder
-        self.source = source
 
     def arrays(self, sql: str) -> dict[str, np.ndarray]:
         """Give the columns of a query's result, each of shape (n,), float64."""

@@ -75,7 +75,7 @@ class SparkEngine:
             note_read(table)
             require_complete(table)
             session = SparkSession.builder.remote(self._remote).create()
-            customers = SparkCustomers(session, source)
+            customers = SparkCustomers(session)
             try:
                 for name, value in SETTINGS.items():
                     session.conf.set(name, value)
@@ -91,10 +91,9 @@ class SparkEngine:
 class SparkCustomers:
     """The verbs of `core.protocols.Customers` on one session, which no other sees."""
 
-    def __init__(self, session: SparkSession, source: str) -> None:
+    def __init__(self, session: SparkSession) -> None:
         self._session = session
         self._kept: list[DataFrame] = []
-        self.source = source
 
     def close(self) -> None:
         """Let the cluster have back what it kept, and end the session."""
