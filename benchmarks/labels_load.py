@@ -1,9 +1,11 @@
-"""How fast labels get into the warehouse: bulk load and swap, next to `executemany`.
+"""How fast labels get into the warehouse, and rows out of it.
 
     AIRFLOW_CONN_WAREHOUSE=mssql://… python -m benchmarks.labels_load [ROWS]
 
 Publishes ROWS labels (a million unless told otherwise) twice, first into nothing and then in place
-of themselves, under an as_of of 1900 that it clears again. The connection's extra `load_sessions` counts.
+of themselves, under an as_of of 1900 that it clears again. The connection's extra `load_sessions` counts. On
+SQL Server, `executemany` stands beside it, and the rows are read by one, two and four sessions at once, each
+a range of keys.
 """
 
 from __future__ import annotations
@@ -11,8 +13,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,6 +37,12 @@ from reclustering.warehouse.schema import create_own_objects
 
 AS_OF = date(1900, 1, 1)
 EXECUTEMANY_ROWS = 20_000
+READ_SESSIONS = (1, 2, 4)
+
+READ = """
+SELECT customer, orderRatio, itemsRatio, monetaryRatio, frequency FROM dbo.customer_clusters
+WHERE as_of = ? AND customer > ? AND customer <= ?
+"""
 
 
 def main(rows: int) -> None:
@@ -51,6 +61,9 @@ def main(rows: int) -> None:
         if isinstance(warehouse, MsSqlWarehouse):
             sample = pq.read_table(labels).slice(0, EXECUTEMANY_ROWS)
             _report("executemany", sample.num_rows, _timed(lambda: _executemany(warehouse, sample)))
+            for sessions in READ_SESSIONS:
+                seconds = _timed(lambda: _read(warehouse, rows, sessions))  # noqa: B023 - called at once
+                _report(f"read, {sessions} at once", rows, seconds)
     with warehouse.transaction() as session:
         for name in ("labels/delete_labels", "labels/delete_run"):
             session.execute(name, {"as_of": AS_OF})
@@ -114,6 +127,20 @@ def _executemany(warehouse: MsSqlWarehouse, labels: pa.Table) -> None:
         connection.autocommit = False
         connection.cursor().executemany(insert, rows)
         connection.rollback()
+
+
+def _read(warehouse: MsSqlWarehouse, rows: int, sessions: int) -> None:
+    def read(ends: tuple[int, int]) -> int:
+        with closing(warehouse.get_conn()) as connection, closing(connection.cursor()) as cursor:
+            cursor.execute(READ, (AS_OF, *ends))
+            counts = iter(lambda: cursor.arrow_batch(100_000).num_rows, 0)
+            return sum(counts)
+
+    ends = [rows * i // sessions for i in range(sessions + 1)]
+    with ThreadPoolExecutor(sessions) as pool:
+        found = sum(pool.map(read, pairwise(ends)))
+    if found != rows:
+        sys.exit(f"{found:,} rows came back; expected {rows:,}")
 
 
 @contextmanager
