@@ -108,13 +108,17 @@ def clean(text: str | None) -> str:
 def _cells(part: pa.Table, name: str) -> pa.StringArray:
     column = part[name].combine_chunks()
     if name in {"salutation", "first_name", "last_name"}:
-        return _names(column)
+        # Of names there are few, many times over.
+        known = pc.fill_null(column, "").dictionary_encode()
+        return _names(known.dictionary).take(known.indices)
     text = pc.fill_null(column.cast(pa.string()), "")
-    return _written_if(pc.match_substring_regex(text, '[",]'), text) if name == "email" else text
+    if name != "email":
+        return text
+    return _written_if(pc.or_(pc.match_substring(text, '"'), pc.match_substring(text, ",")), text)
 
 
 def _names(names: pa.StringArray) -> pa.StringArray:
-    trimmed = pc.utf8_trim(pc.fill_null(names, ""), " ")
+    trimmed = pc.utf8_trim(names, " ")
     simple = pc.and_(
         pc.match_substring_regex(trimmed, _SIMPLE_NAME),
         pc.less_equal(pc.binary_length(trimmed), LONGEST_TEXT),

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import ipc
 
 from reclustering.core.contracts import AUDIENCE, EXCLUSIONS, LISTED, OUTCOMES_SCHEMA
 from reclustering.core.errors import BadInputError, TerminalError
@@ -38,6 +39,8 @@ MEMORY = "192MB"
 BATCH = 100_000
 """Customers of the list in memory at a time."""
 
+_COMPRESSED = ipc.IpcWriteOptions(compression="lz4")
+
 LIST_SCHEMA = pa.schema(
     [*(MEMBERS_SCHEMA.field(name) for name in COLUMNS[:-1]), (COLUMNS[-1], pa.date32())]
 )
@@ -46,8 +49,6 @@ LIST_SCHEMA = pa.schema(
 _MASKED = "XXX@XXXX.com"
 """What the masking function `email()` makes of an address, after its first character."""
 
-_FORMULA = rf"^[{''.join(FORMULA_STARTS).replace('-', '')}-]"
-
 _CANDIDATES = """
 CREATE TABLE candidates (
     customer BIGINT, reason VARCHAR, mailbox UHUGEINT, day INTEGER, returned BOOLEAN
@@ -55,17 +56,21 @@ CREATE TABLE candidates (
 """
 """`day` is that of the last purchase, in days since 1970."""
 
-_MAILBOXES = """
-CREATE TABLE mailboxes AS
+_SHARED = """
+CREATE TABLE shared AS
 SELECT
-    max(struct_pack(day := coalesce(day, -2147483648), last := -customer::HUGEINT)).last * -1 AS customer,
-    bool_or(mailed IS NOT NULL) AS recently
+    mailbox,
+    max(struct_pack(day := coalesce(day, -2147483648), last := -customer::HUGEINT)).last * -1 AS owner,
+    bool_or(recent.customer IS NOT NULL) AS recently
 FROM candidates
-LEFT JOIN (SELECT DISTINCT customer, true AS mailed FROM recent) USING (customer)
-WHERE reason IS NULL
+LEFT JOIN recent USING (customer)
+WHERE reason IS NULL AND mailbox IN (
+    SELECT mailbox FROM candidates WHERE reason IS NULL GROUP BY mailbox HAVING count(*) > 1
+)
 GROUP BY mailbox
 """
-"""The customer who counts for each. A mailbox waits with whoever of its owners was mailed."""
+"""Mailboxes of several customers, few as a rule, and who counts for each. One waits with whoever of them was
+mailed."""
 
 _OUTCOMES = f"""
 CREATE TABLE outcomes AS
@@ -73,9 +78,11 @@ SELECT
     candidates.customer,
     CASE
         WHEN reason IS NOT NULL THEN reason
-        WHEN mailboxes.customer IS NULL THEN 'duplicate_address'
-        WHEN recently THEN 'cool_off'
-        WHEN ('0x' || left(md5($salt || ':' || candidates.customer), 15))::BIGINT < $held_out THEN 'holdout'
+        WHEN shared.owner != candidates.customer THEN 'duplicate_address'
+        WHEN coalesce(shared.recently, recent.customer IS NOT NULL) THEN 'cool_off'
+        WHEN $held_out > 0
+            AND ('0x' || left(md5($salt || ':' || candidates.customer), 15))::BIGINT < $held_out
+            THEN 'holdout'
         ELSE '{LISTED}'
     END AS outcome,
     CASE WHEN outcome IN {AUDIENCE} THEN coalesce(since, CAST($as_of AS DATE)) END AS since,
@@ -83,7 +90,8 @@ SELECT
     outcome IN {AUDIENCE} AND before.customer IS NULL AS added,
     outcome IN {AUDIENCE} AND coalesce(listed, false) AS stays
 FROM candidates
-LEFT JOIN mailboxes USING (customer)
+LEFT JOIN shared ON reason IS NULL AND candidates.mailbox = shared.mailbox
+LEFT JOIN recent USING (customer)
 LEFT JOIN before USING (customer)
 ORDER BY candidates.customer
 """  # noqa: S608
@@ -176,7 +184,7 @@ class Selection:
             Who must not be written to.
         """
         schema = pa.schema(list(LIST_SCHEMA)[:-1])
-        with pq.ParquetWriter(self._rows, schema, compression="zstd") as sink:
+        with ipc.new_file(self._rows, schema, options=_COMPRESSED) as sink:
             for part in members:
                 judged = _judge(part, opt_outs)
                 self._masked += judged.masked
@@ -210,7 +218,7 @@ class Selection:
         before : Before or None
             The list before.
         recent : iterable of RecordBatch
-            Column `customer`: who was mailed so lately that they are not to be again.
+            Column `customer`: who was mailed so lately that they are not to be again, each once.
         """
         query = self._connection.execute
         query("CREATE TABLE recent (customer BIGINT)")
@@ -220,7 +228,7 @@ class Selection:
         query("CREATE TABLE before (customer BIGINT, since DATE, listed BOOLEAN)")
         if before is not None:
             self._read_before(before)
-        query(_MAILBOXES)
+        query(_SHARED)
         query(
             _OUTCOMES,
             {
@@ -274,8 +282,8 @@ class Selection:
     def listed(self) -> Iterator[pa.Table]:
         """Give who is on the list, sorted by customer, with the columns of `LIST_SCHEMA`."""
         known = _Slices(self._outcomes(f"outcome NOT IN {_BY_ADDRESS}"))
-        with pq.ParquetFile(self._rows) as rows:
-            for batch in rows.iter_batches(BATCH):
+        with ipc.open_file(self._rows) as rows:
+            for batch in map(rows.get_batch, range(rows.num_record_batches)):
                 beside = known.take(batch.num_rows)
                 _require_same(beside["customer"], batch["customer"])
                 table = pa.Table.from_batches([batch]).append_column("since", beside["since"])
@@ -336,7 +344,7 @@ def _judge(part: pa.Table, opt_outs: OptOuts) -> _Judged:
             pc.equal(address, ""),
             pc.or_(masked, pc.invert(valid)),
             opt_outs.cover_each(_column(part, "customer"), mailbox),
-            pc.match_substring_regex(address, _FORMULA),
+            pc.is_in(pc.utf8_slice_codeunits(address, 0, 1), pa.array(FORMULA_STARTS)),
         ),
         *map(pa.scalar, _BY_ADDRESS),
     )
@@ -351,7 +359,9 @@ def _read_addresses(
     """Give addresses without the blanks around them, their keys, and whether they are valid."""
     address = pc.ascii_trim_whitespace(pc.fill_null(emails, ""))
     plain = are_plain(address)
-    rest = pc.and_not(pc.not_equal(address, ""), plain)
+    # What has no such sign is none; beyond ASCII it may be blank.
+    open_question = pc.or_(pc.match_substring(address, "@"), pc.invert(pc.string_is_ascii(address)))
+    rest = pc.and_not(open_question, plain)
     others = [one.strip() for one in address.filter(rest).to_pylist()]
     keys = pa.array([address_key(one) for one in others], pa.string())
     mailbox = pc.replace_with_mask(pc.ascii_lower(address), rest, keys)
