@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reclustering.core.contracts import EXCLUSIONS
 from reclustering.mail import SmtpMailer
@@ -71,6 +73,40 @@ def test_who_was_mailed_lately_has_a_rest_and_so_has_the_mailbox():
     chosen = choose(rows, mailed=[2, 4, 99])
     assert chosen.customers == [1]
     assert (chosen.excluded["cool_off"], chosen.excluded["duplicate_address"]) == (2, 1)
+
+
+OWNERS = st.lists(
+    st.tuples(
+        st.sampled_from(["a@example.com", "b@example.com", "c@example.com", None]),
+        st.none() | st.dates(date(2023, 1, 1), date(2023, 1, 3)),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=60)
+@given(OWNERS, st.sets(st.integers(1, 9), max_size=3))
+def test_one_owner_of_each_mailbox_is_mailed_unless_any_of_them_was_lately(owners, mailed):
+    rows = [
+        Candidate(i, email, last_purchase=day) for i, (email, day) in enumerate(owners, start=1)
+    ]
+    expected, resting, duplicates = [], 0, 0
+    for mailbox in {row.email for row in rows} - {None}:
+        sharing = [row for row in rows if row.email == mailbox]
+        # The latest purchase counts, then the lowest key.
+        owner = max(sharing, key=lambda row: (row.last_purchase or date.min, -row.customer))
+        duplicates += len(sharing) - 1
+        if mailed & {row.customer for row in sharing}:
+            resting += 1
+        else:
+            expected.append(owner.customer)
+    chosen = choose(rows, mailed=mailed)
+    assert chosen.customers == sorted(expected)
+    assert chosen.excluded == dict.fromkeys(EXCLUSIONS, 0) | {
+        "no_address": sum(row.email is None for row in rows),
+        "duplicate_address": duplicates,
+        "cool_off": resting,
+    }
 
 
 def test_since_is_the_first_day_of_an_unbroken_stay(tmp_path):
